@@ -1,0 +1,145 @@
+"""Step 4: a client that sends what you type and prints what arrives, a frame for each message.
+
+Run:       python3 client.py [--host 127.0.0.1] [--port 8080] [--nick NICK]
+New here:  frames; nothing that arrives can control the terminal or break the line you type.
+Leave:     /quit, the end of input (Ctrl-D, on Windows Ctrl-Z and Enter), or Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import os
+import socket
+import sys
+import threading
+
+from framing import FrameError, FrameReader, safe, send_frame
+
+try:  # draws the line being typed anew below whatever is printed
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.patch_stdout import patch_stdout
+except ImportError:  # then the terminal alone takes care of the line
+    PromptSession = None
+
+QUESTION = "* enter your nickname"
+BYE = "* bye"
+
+
+class Keyboard:
+    """The lines that the user types, or that come through a pipe."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self.session = PromptSession("> ") if self.terminal and PromptSession else None
+        self.status: int | None = None  # the exit status, once the server has gone
+
+    def read(self) -> str:
+        """Return the next line; raise EOFError after the last one and when the server goes."""
+        if not self.session:
+            return input()
+        return self.session.prompt(pre_run=self._stop_if_over)
+
+    def stop(self, status: int) -> None:
+        """End the program although the main thread waits in `read`. For any thread."""
+        self.status = status
+        if not self.session:
+            os._exit(status)  # nothing else interrupts `input` everywhere
+        if loop := self.session.app.loop:
+            loop.call_soon_threadsafe(self._stop_if_over)
+
+    def _stop_if_over(self) -> None:
+        if self.status is not None and self.session.app.is_running:
+            self.session.app.exit(exception=EOFError)
+
+
+def log_in(connection: socket.socket, reader: FrameReader, nick: str) -> bool:
+    """Answer the server's question; return False if it does not take the nickname.
+
+    Raises EOFError if the server ends the stream instead.
+    """
+    asked = False
+    while (text := reader.receive()) is not None:
+        print(safe(text), flush=True)
+        if text.startswith("* welcome, "):
+            return True
+        if text == QUESTION and asked:
+            return False
+        if text == QUESTION:
+            send_frame(connection, nick)
+            asked = True
+    raise EOFError("the server has closed the connection")
+
+
+def receive(reader: FrameReader, keyboard: Keyboard) -> None:
+    """Print what arrives; when the server goes away, say so and end the program."""
+    text = None
+    reason = "the server has closed the connection"
+    try:
+        while (arrived := reader.receive()) is not None:
+            text = arrived
+            print(safe(text), flush=True)
+    except (OSError, FrameError) as error:
+        reason = f"connection lost: {error}"
+    if text != BYE:
+        print(reason, file=sys.stderr, flush=True)
+    keyboard.stop(0 if text == BYE else 1)
+
+
+def send_lines(connection: socket.socket, keyboard: Keyboard) -> None:
+    """Send every line as a frame; at the end of the input send `/quit`."""
+    with contextlib.suppress(EOFError):
+        while True:
+            line = keyboard.read()
+            try:
+                send_frame(connection, line)
+            except FrameError as error:
+                print(f"not sent: {error}", file=sys.stderr, flush=True)
+    if keyboard.status is None:
+        send_frame(connection, "/quit")
+        connection.shutdown(socket.SHUT_WR)  # half-close: no more from here, but go on reading
+
+
+def chat(connection: socket.socket, nick: str | None) -> int:
+    """Talk until the input or the server ends; return the exit status."""
+    keyboard = Keyboard()
+    reader = FrameReader(connection)
+    # Send each line at once, do not collect them (Nagle's algorithm).
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if nick is not None and not log_in(connection, reader, nick) and not keyboard.terminal:
+        raise ValueError(f"the server does not take the nickname {safe(nick)}")
+    receiver = threading.Thread(target=receive, args=(reader, keyboard), daemon=True)
+    with patch_stdout() if keyboard.session else contextlib.nullcontext():
+        receiver.start()
+        with contextlib.suppress(OSError):  # the server went away: the receiver says so
+            send_lines(connection, keyboard)
+        while receiver.is_alive():
+            receiver.join(1)  # in short waits: Windows notices Ctrl-C only between two of them
+    return keyboard.status
+
+
+def main() -> int:
+    """Connect and chat; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1", help="address of the server")
+    parser.add_argument("--port", type=int, default=8080, help="port of the server")
+    parser.add_argument("--nick", help="nickname, given when the server asks for it")
+    args = parser.parse_args()
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.connect((args.host, args.port))
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        print(f"cannot connect to {args.host}:{args.port}: {reason}", file=sys.stderr)
+        return 1
+    try:
+        return chat(connection, args.nick)
+    except (OSError, EOFError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        os._exit(0)  # at once: the receiver may be in the middle of a line
+
+
+if __name__ == "__main__":
+    sys.exit(main())
