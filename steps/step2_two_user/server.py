@@ -30,24 +30,25 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def accept(listener: socket.socket) -> socket.socket:
-    """Wait for a client and return its connection."""
-    while True:
-        try:
-            connection, _ = listener.accept()
-            # Send small messages at once, do not collect them (Nagle's algorithm).
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
-        except OSError:  # nobody came, or left before it was accepted
-            continue
+def accept(listener: socket.socket) -> socket.socket | None:
+    """Return the connection of the next client, None if nobody comes for a second."""
+    try:
+        connection, _ = listener.accept()
+        # Send small messages at once, do not collect them (Nagle's algorithm).
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+    except OSError:  # nobody came, or left before it was accepted
+        return None
 
 
 def has_left(connection: socket.socket) -> bool:
-    """Look, without waiting and without taking anything, whether the stream has ended."""
+    """Look, without waiting and without taking anything, whether a silent user has gone."""
+    if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # it was reset
+        return True
     connection.setblocking(False)
     try:
         return connection.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:  # silent, but here
+    except BlockingIOError:  # nothing said, but here
         return False
     except OSError:
         return True
@@ -123,18 +124,20 @@ def talk(first: socket.socket, second: socket.socket) -> None:
 
 
 def serve(listener: socket.socket) -> None:
-    """Bring clients together, two by two."""
-    first = accept(listener)
+    """Bring clients together, two by two, for ever."""
+    first = None
     while True:
-        tell(first, "waiting for the second user")
-        second = accept(listener)
-        if has_left(first):
+        newcomer = accept(listener)
+        if first and has_left(first):
             first.close()
-            first = second
-            continue
-        with first, second:
-            talk(first, second)
-        first = accept(listener)
+            first = None
+        if first and newcomer:
+            with first, newcomer:
+                talk(first, newcomer)
+            first = None
+        elif newcomer:
+            first = newcomer
+            tell(first, "waiting for the second user")
 
 
 def stop(signum: int, frame: object) -> None:

@@ -1,0 +1,420 @@
+"""Starts the real programs of the steps and talks to them, for the tour and for the tests.
+
+Everything that is sent and received goes into a `Story`. A wait that is in vain raises
+`NotAsTold`, an AssertionError whose text is the story: who sent what, what was expected, what
+came instead. Waits are for events, never for time; a deadline only ends those that are in vain.
+"""
+
+import os
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+STEPS = {
+    int(folder.name[4]): folder for folder in sorted(Path(__file__).parent.glob("step[0-9]_*"))
+}
+DEADLINE = 20 * float(os.environ.get("CHAT_DEADLINE_SCALE", "1"))  # seconds
+MAX_SHOWN = 60  # characters of a message that a story shows
+
+
+class NotAsTold(AssertionError):
+    """What happened is not what should have happened; the text tells the whole story."""
+
+
+class Story:
+    """What everybody sent and received, in the order in which it happened."""
+
+    def __init__(self, deadline: float = DEADLINE) -> None:
+        self.deadline = deadline  # seconds until a wait is in vain
+        self.events: list[tuple[str, str, str]] = []  # (who, "sends" or "gets", what)
+
+    def add(self, who: str, verb: str, what: str) -> None:
+        self.events.append((who, verb, what))
+
+    def fail(self, who: str, expected: str, instead: str) -> None:
+        """Raise NotAsTold with all that happened so far."""
+        told = [f"  {name:>8} {verb} {shown(what)}" for name, verb, what in self.events[-40:]]
+        raise NotAsTold(
+            "\n".join(["the story so far:", *told, f"{who} expected {expected}", f"but {instead}"])
+        )
+
+
+def shown(text: str) -> str:
+    """Return `text` as a story shows it: quoted, and cut if it is long."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}... ({len(text)} long)"
+
+
+def program(step: int, name: str) -> list[str]:
+    """Return the command that runs a step's program on the bare standard library."""
+    return [sys.executable, "-S", str(STEPS[step] / f"{name}.py")]
+
+
+class Program:
+    """A program in a process of its own. What it writes is read all the time."""
+
+    def __init__(self, command: str | Iterable[str], *args: str, story: Story, **options) -> None:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+        self.command = [*words, *args]
+        self.story = story
+        self.name = options.pop("name", Path(self.command[-1]).name)
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=self.errors, **options
+        )
+        self.changed = threading.Condition()
+        self.output = b""
+        self.ended = False
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        while data := self.process.stdout.read1(65_536):
+            with self.changed:
+                self.output += data
+                self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def stderr(self) -> str:
+        """Return what the program has written to standard error."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
+
+    def prints(self, text: str) -> str:
+        """Wait until the program has printed `text`; return all it printed."""
+        with self.changed:
+            self.changed.wait_for(
+                lambda: self.ended or text.encode() in self.output, self.story.deadline
+            )
+            printed = self.output.decode(errors="replace")
+        if text not in printed:
+            instead = f"it printed {shown(printed)}, and to standard error {shown(self.stderr())}"
+            self.story.fail(self.name, f"to print {shown(text)}", instead)
+        return printed
+
+    def exits(self, within: float | None = None) -> int:
+        """Wait for the end of the program; return its exit status."""
+        limit = self.story.deadline if within is None else within
+        try:
+            status = self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.story.fail(self.name, f"to end within {limit} s", "it runs on")
+        self.reader.join(limit)
+        return status
+
+    def interrupt(self, signum: int = signal.SIGINT) -> None:
+        """Send Ctrl-C, or another signal."""
+        self.process.send_signal(signum)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the program, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.reader.join(self.story.deadline)
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            if stream:
+                stream.close()
+
+
+class Server(Program):
+    """A server on a free port; ready when the constructor returns."""
+
+    def __init__(self, command: str | Iterable[str], *args: str, story: Story, **options) -> None:
+        address = ("--host", "127.0.0.1", "--port", "0")
+        super().__init__(command, *address, *args, story=story, name="server", **options)
+        try:
+            self.prints("listening on ")
+            self.port = int(self.prints("\n").split("\n")[0].rpartition(":")[2])
+        except BaseException:
+            self.__exit__()
+            raise
+
+
+class Client(Program):
+    """A client; its standard input is a pipe."""
+
+    def __init__(
+        self, command: str | Iterable[str], port: int, *args: str, story: Story, **options
+    ):
+        address = ("--host", "127.0.0.1", "--port", str(port))
+        options = {"stdin": subprocess.PIPE, "name": "client"} | options
+        super().__init__(command, *address, *args, story=story, **options)
+
+    def types(self, text: str) -> None:
+        """Write `text` into the pipe."""
+        self.story.add(self.name, "types", text)
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def ends_input(self) -> None:
+        self.process.stdin.close()
+
+
+class Lines:
+    """How messages stand in the stream of steps 1 to 3: a line each."""
+
+    @staticmethod
+    def encode(text: str) -> bytes:
+        return f"{text}\n".encode()
+
+    @staticmethod
+    def take(stream: bytearray) -> str | None:
+        """Take the first message out of `stream`; None where none is complete."""
+        end = stream.find(b"\n")
+        if end < 0:
+            return None
+        message = stream[:end].decode(errors="replace")
+        del stream[: end + 1]
+        return message
+
+
+class Frames:
+    """How messages stand in the stream of step 4: a 4-byte length before each."""
+
+    @staticmethod
+    def encode(text: str) -> bytes:
+        return struct.pack("!I", len(text.encode())) + text.encode()
+
+    @staticmethod
+    def take(stream: bytearray) -> str | None:
+        """Take the first message out of `stream`; None where none is complete."""
+        end = 4 + int.from_bytes(stream[:4], "big")
+        if len(stream) < 4 or len(stream) < end:
+            return None
+        message = stream[4:end].decode(errors="replace")
+        del stream[:end]
+        return message
+
+
+class Peer:
+    """A raw connection to a server: it can do all that a well-behaved client would not.
+
+    A thread receives all the time, unless `reads` is False: then the kernel's buffers fill up.
+    """
+
+    def __init__(self, port: int, name: str, dialect: type, story: Story, reads: bool = True):
+        self.name, self.dialect, self.story = name, dialect, story
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.changed = threading.Condition()
+        self.stream = bytearray()  # received, but not yet looked at
+        self.message: str | None = None  # taken out of the stream, but not yet looked at
+        self.ended = ""  # how the stream ended: "" while it lasts
+        self.joined = False
+        if reads:
+            self.start_reading()
+
+    def start_reading(self) -> None:
+        self.connection.settimeout(None)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        ended = "the connection was closed"
+        try:
+            while data := self.connection.recv(65_536):
+                with self.changed:
+                    self.stream += data
+                    self.changed.notify_all()
+        except OSError as error:
+            ended = f"the connection was lost ({error.strerror})"
+        with self.changed:
+            self.ended = ended
+            self.changed.notify_all()
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
+        """Wait until the condition holds or the stream has ended; call with `changed` held."""
+        return self.changed.wait_for(lambda: condition() or self.ended, self.story.deadline)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.story.add(self.name, "sends bytes", repr(data[:MAX_SHOWN]))
+        self.connection.sendall(data)
+
+    def say(self, *texts: str) -> None:
+        """Send messages, all in one piece."""
+        for text in texts:
+            self.story.add(self.name, "sends", text)
+        self.connection.sendall(b"".join(map(self.dialect.encode, texts)))
+
+    def _take(self) -> bool:
+        if self.message is None:
+            self.message = self.dialect.take(self.stream)
+        return self.message is not None
+
+    def floods(self, texts: Iterable[str], last: str) -> None:
+        """Send messages from a thread, in large pieces: the server may cease to take them."""
+        self.story.add(self.name, "floods, and then sends", last)
+        data = b"".join(map(self.dialect.encode, [*texts, last]))
+
+        def flood() -> None:
+            try:
+                self.connection.sendall(data)
+            except OSError:  # the test is over
+                pass
+
+        threading.Thread(target=flood, daemon=True).start()
+
+    def get(self, expected: str = "a message") -> str:
+        """Wait for the next message and return it."""
+        with self.changed:
+            if not self._wait(self._take) or self.message is None:
+                instead = self.ended or f"nothing came within {self.story.deadline:g} s"
+                if self.stream:
+                    instead += f"; not a whole message: {bytes(self.stream[:MAX_SHOWN])!r}"
+                self.story.fail(self.name, expected, instead)
+            message, self.message = self.message, None
+        self.story.add(self.name, "gets", message)
+        return message
+
+    def expect(self, *messages: str) -> None:
+        """Check that the next messages are these."""
+        for expected in messages:
+            got = self.get(shown(expected))
+            if got != expected:
+                self.story.fail(self.name, shown(expected), f"got {shown(got)}")
+
+    def expect_server_line(self) -> str:
+        """Check that the next message is one of the server's own; return it."""
+        got = self.get("a line of the server's, '* ...'")
+        if not got.startswith("* "):
+            self.story.fail(self.name, "a line of the server's, '* ...'", f"got {shown(got)}")
+        return got
+
+    def skip_to(self, expected: str) -> list[str]:
+        """Wait for this message; return those that came before it."""
+        skipped = []
+        while (got := self.get(shown(expected))) != expected:
+            skipped.append(got)
+        return skipped
+
+    def get_bytes(self, count: int) -> bytes:
+        """Wait for `count` bytes and return them."""
+        with self.changed:
+            self._wait(lambda: len(self.stream) >= count)
+            data = bytes(self.stream[:count])
+            del self.stream[:count]
+        if len(data) < count:
+            self.story.fail(self.name, f"{count} bytes", f"got {len(data)}. {self.ended}")
+        return data
+
+    def has_received(self, data: bytes, within: float) -> bool:
+        """Wait until `data` is in the stream, at most `within` seconds; take nothing out."""
+        with self.changed:
+            searched = 0
+
+            def found() -> bool:
+                nonlocal searched
+                start, searched = max(searched - len(data), 0), len(self.stream)
+                return self.stream.find(data, start) >= 0 or bool(self.ended)
+
+            return self.changed.wait_for(found, within) and not self.ended
+
+    def expect_end(self) -> str:
+        """Wait for the end of the stream, with nothing before it; return how it ended."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended, self.story.deadline)
+        if not self.ended or self.stream:
+            instead = f"got {bytes(self.stream[:MAX_SHOWN])!r}" if self.stream else "it goes on"
+            self.story.fail(self.name, "the end of the stream", instead)
+        return self.ended
+
+    def leave(self) -> None:
+        """Close, and be no longer counted among those in the room."""
+        self.joined = False
+        self.close()
+
+    def half_close(self) -> None:
+        """Say that no more will be sent, and go on reading."""
+        self.story.add(self.name, "half-closes", "")
+        self.connection.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.story.add(self.name, "closes", "")
+        self._close()
+
+    def reset(self) -> None:
+        """Break the connection off: the server gets "connection reset by peer"."""
+        self.story.add(self.name, "resets", "")
+        size = "ii" if os.name == "posix" else "hh"
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(size, 1, 0))
+        self._close()
+
+    def _close(self) -> None:
+        if self.ended == "" and self.connection.gettimeout() is None:
+            # The thread in `recv` would keep the connection open.
+            self.connection.shutdown(socket.SHUT_RD)
+        self.connection.close()
+
+
+class Chat:
+    """A running server of some step, and the people who talk there."""
+
+    def __init__(self, step: int, server: Server, story: Story) -> None:
+        self.step, self.server, self.story = step, server, story
+        self.dialect = Frames if step == 4 else Lines
+        self.people: list[Peer] = []
+
+    def connect(self, name: str, reads: bool = True) -> Peer:
+        """Connect somebody who then does nothing."""
+        peer = Peer(self.server.port, name, self.dialect, self.story, reads)
+        self.people.append(peer)
+        return peer
+
+    def join(self, name: str) -> Peer:
+        """Connect somebody who can talk when this returns (in step 2 perhaps has to wait)."""
+        peer = self.connect(name)
+        if self.step == 2:
+            line = peer.expect_server_line()
+            for other in self.people:
+                if other.joined and line == "* the second user is here":
+                    other.expect(line)
+        elif self.step >= 3:
+            peer.expect("* enter your nickname")
+            peer.say(name)
+            peer.expect(f"* welcome, {name}")
+            if self.step == 4:
+                peer.expect("* online: " + ", ".join([*self.names(), name]))
+            for other in self.people:
+                if other.joined:
+                    other.expect(f"* {name} joined")
+        peer.joined = True
+        return peer
+
+    def names(self) -> list[str]:
+        """Return who is in the room, in the order of joining."""
+        return [peer.name for peer in self.people if peer.joined]
+
+    def heard(self, author: str, text: str) -> str:
+        """Return how the others read what `author` says."""
+        return f"{author}: {text}" if self.step >= 3 else text
+
+    def close(self) -> None:
+        for peer in self.people:
+            try:
+                peer._close()
+            except OSError:  # closed already
+                pass
+
+
+def wait_until(condition: Callable[[], bool], what: str, story: Story) -> None:
+    """Wait for something that no message tells: look again and again, until the deadline."""
+    pause = threading.Event()
+    deadline = time.monotonic() + story.deadline
+    while not condition():
+        if time.monotonic() > deadline:
+            story.fail("everybody", what, "it did not come true")
+        pause.wait(0.02)

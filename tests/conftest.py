@@ -1,0 +1,82 @@
+"""What the tests share: the options, and a chat of the step that a test file is about."""
+
+import shlex
+
+import pytest
+
+from harness import Chat, Client, Program, Server, Story, program
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chat", "any implementation, in any language")
+    group.addoption("--server", help='test this server instead: --server "python3 my/server.py"')
+    group.addoption("--client", help='test this client instead: --client "python3 my/client.py"')
+
+
+@pytest.fixture
+def step(request: pytest.FixtureRequest) -> int:
+    """The step that the test file is about."""
+    return request.module.STEP
+
+
+@pytest.fixture
+def foreign(request: pytest.FixtureRequest) -> bool:
+    """Whether it is not this project's server that is tested."""
+    return request.config.getoption("server") is not None
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@pytest.fixture
+def server_command(request: pytest.FixtureRequest, step: int) -> list[str]:
+    """The command that starts the server, without its arguments."""
+    command = request.config.getoption("server")
+    return shlex.split(command) if command else program(step, "server")
+
+
+@pytest.fixture
+def client_command(request: pytest.FixtureRequest, step: int) -> list[str]:
+    """The command that starts the client, without its arguments."""
+    command = request.config.getoption("client")
+    return shlex.split(command) if command else program(step, "client")
+
+
+@pytest.fixture
+def start(step: int, server_command: list[str], story: Story):
+    """A function that starts a server and returns a chat; all that it started ends with the test."""
+    running: list[tuple[Server, Chat]] = []
+
+    def start_chat(*args: str, command: list[str] | None = None, **options) -> Chat:
+        server = Server(command or server_command, *args, story=story, **options)
+        chat = Chat(step, server, story)
+        running.append((server, chat))
+        return chat
+
+    yield start_chat
+    for server, chat in running:
+        chat.close()
+        server.__exit__()
+
+
+@pytest.fixture
+def chat(start) -> Chat:
+    """A server that runs with its default settings."""
+    return start()
+
+
+@pytest.fixture
+def run_client(client_command: list[str], story: Story):
+    """A function that starts a client for a chat."""
+    running: list[Program] = []
+
+    def run(chat: Chat, *args: str, command: list[str] | None = None, **options) -> Client:
+        client = Client(command or client_command, chat.server.port, *args, story=story, **options)
+        running.append(client)
+        return client
+
+    yield run
+    for client in running:
+        client.__exit__()

@@ -1,0 +1,150 @@
+"""The properties by which the steps differ, and the first step that has each of them.
+
+Every check runs on all steps to which it applies, and is expected to fail on those before the
+first one that has the property. The table in README.md is made from this registry.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from harness import Chat, NotAsTold
+
+PATIENCE_WITH_LIMITS = 1.5  # seconds to wait for what should not come
+
+
+@dataclass(frozen=True)
+class Property:
+    """One row of the table."""
+
+    sentence: str
+    first: int  # the first step that has the property
+    applies_from: int  # before this step, the question does not arise
+    check: Callable[[Chat], None]
+
+
+PROPERTIES: list[Property] = []
+
+
+def has_from(first: int, sentence: str, applies_from: int = 1) -> Callable:
+    """Enter the decorated check into the registry."""
+
+    def enter(check: Callable[[Chat], None]) -> Callable[[Chat], None]:
+        PROPERTIES.append(Property(sentence, first, applies_from, check))
+        return check
+
+    return enter
+
+
+def properties_of(step: int) -> list:
+    """Return the parameters for a test of one step."""
+    applicable = [prop for prop in PROPERTIES if prop.applies_from <= step]
+    return [pytest.param(prop, id=prop.sentence.replace(" ", "-")) for prop in applicable]
+
+
+def check_property(prop: Property, chat: Chat, request: pytest.FixtureRequest) -> None:
+    """Run one check; where the step is not said to have the property, it has to fail."""
+    if chat.step < prop.first:
+        strict = request.config.getoption("server") is None  # another server may do better
+        reason = f"the limit of step {chat.step}: step {prop.first} lifts it"
+        request.applymarker(
+            pytest.mark.xfail(raises=(NotAsTold, OSError), reason=reason, strict=strict)
+        )
+        chat.story.deadline = PATIENCE_WITH_LIMITS
+    prop.check(chat)
+
+
+@has_from(2, "two people talk at once")
+def two_people(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    ann.say("hello")
+    bob.expect(chat.heard("ann", "hello"))
+    bob.say("hi")
+    ann.expect(chat.heard("bob", "hi"))
+
+
+@has_from(3, "a third person is answered")
+def three_people(chat: Chat) -> None:
+    people = [chat.join(name) for name in ("ann", "bob", "carl")]
+    people[2].say("hello")
+    people[0].expect(chat.heard("carl", "hello"))
+    people[1].expect(chat.heard("carl", "hello"))
+
+
+@has_from(3, "nicknames, joining and leaving are told")
+def told(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    ann.say("hello")
+    bob.expect("ann: hello")
+    bob.leave()
+    ann.expect("* bob left")
+
+
+@has_from(3, "a newcomer who says nothing harms nobody")
+def silent_newcomer(chat: Chat) -> None:
+    chat.connect("silent", reads=False)
+    two_people(chat)
+
+
+@has_from(4, "two quick messages stay two", applies_from=3)
+def two_quick_messages(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    ann.say("one", "two")
+    bob.expect("ann: one", "ann: two")
+
+
+@has_from(4, "a character cut in half arrives whole", applies_from=3)
+def cut_character(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    data = chat.dialect.encode("привет 👋")
+    ann.send(data[:-3])
+    bob.has_received(b"ann: ", within=PATIENCE_WITH_LIMITS)  # half a message must not go out
+    ann.send(data[-3:])
+    bob.expect("ann: привет 👋")
+
+
+@has_from(4, "a reader who stops harms nobody", applies_from=3)
+def stopped_reader(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    stalled = chat.connect("stalled", reads=False)
+    stalled.say("stalled")
+    ann.expect("* stalled joined")
+    bob.expect("* stalled joined")
+    ann.floods([f"{number:0999}" for number in range(20_000)], "the end")
+    if not bob.has_received(b"the end", within=chat.story.deadline):
+        chat.story.fail("bob", "20 MB from ann", "they stopped coming when one reader stopped")
+    assert "* stalled left" in bob.skip_to("ann: the end")
+
+
+@has_from(4, "there is a word to leave with")
+def word_to_leave(chat: Chat) -> None:
+    ann, bob = chat.join("ann"), chat.join("bob")
+    bob.say("/quit")
+    bob.expect("* bye")
+    bob.expect_end()
+    ann.expect("* bob left")
+
+
+@has_from(4, "the stop of the server is told")
+def stop_is_told(chat: Chat) -> None:
+    ann = chat.join("ann")
+    chat.server.interrupt()
+    ann.expect("* server is shutting down")
+    ann.expect_end()
+
+
+def table() -> list[str]:
+    """Return the table of steps and properties as lines of Markdown."""
+    rows = ["| property | step 1 | step 2 | step 3 | step 4 |", "|---|:-:|:-:|:-:|:-:|"]
+    for prop in PROPERTIES:
+        cells = [
+            "✓" if step >= prop.first else "✗" if step >= prop.applies_from else "–"
+            for step in (1, 2, 3, 4)
+        ]
+        rows.append(f"| {prop.sentence} | {' | '.join(cells)} |")
+    return rows
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))

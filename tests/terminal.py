@@ -1,0 +1,75 @@
+"""A client at a terminal: a pseudo-terminal with a screen that a test can look at."""
+
+import signal
+import threading
+
+import pyte
+from ptyprocess import PtyProcess
+
+from harness import Story
+
+ROWS, COLUMNS = 24, 80
+
+
+class Terminal:
+    """A program on a pseudo-terminal of 24 lines of 80 characters."""
+
+    def __init__(self, command: list[str], story: Story, name: str = "client", **options) -> None:
+        self.story, self.name = story, name
+        self.process = PtyProcess.spawn(command, dimensions=(ROWS, COLUMNS), **options)
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        # A program may ask where the cursor is: the terminal answers like a real one.
+        self.screen.write_process_input = lambda text: self.process.write(text.encode())
+        self.stream = pyte.ByteStream(self.screen)
+        self.changed = threading.Condition()
+        self.ended = False
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                data = self.process.read()
+                with self.changed:
+                    self.stream.feed(data)
+                    self.changed.notify_all()
+        except EOFError:
+            with self.changed:
+                self.ended = True
+                self.changed.notify_all()
+
+    def lines(self) -> list[str]:
+        """Return the lines on the screen, without trailing spaces and empty lines."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def types(self, keys: str) -> None:
+        """Press keys: "\\r" is Enter, "\\x03" Ctrl-C, "\\x04" Ctrl-D, "\\x1b[A" the arrow up."""
+        self.story.add(self.name, "types", keys)
+        self.process.write(keys.encode())
+
+    def shows(self, *expected: str, times: int = 1) -> None:
+        """Wait until each of these is a line on the screen."""
+        with self.changed:
+            found = self.changed.wait_for(
+                lambda: all(self.lines().count(line) >= times for line in expected),
+                self.story.deadline,
+            )
+        if not found:
+            picture = "\n    ".join(["the screen shows", *self.lines()])
+            self.story.fail(self.name, f"the lines {expected} on the screen", picture)
+
+    def exits(self, within: float) -> int:
+        """Wait for the end of the program; return its exit status."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.ended, within):
+                self.story.fail(self.name, f"to end within {within} s", "it runs on")
+        return self.process.wait()
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.isalive():
+            self.process.kill(signal.SIGKILL)
+        self.reader.join(self.story.deadline)  # before `close`, which waits for its `read`
+        self.process.close()
