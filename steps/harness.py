@@ -215,12 +215,14 @@ class Peer:
         self.message: str | None = None  # taken out of the stream, but not yet looked at
         self.ended = ""  # how the stream ended: "" while it lasts
         self.joined = False
+        self.reader: threading.Thread | None = None
         if reads:
             self.start_reading()
 
     def start_reading(self) -> None:
         self.connection.settimeout(None)
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         ended = "the connection was closed"
@@ -354,9 +356,12 @@ class Peer:
         self._close()
 
     def _close(self) -> None:
-        if self.ended == "" and self.connection.gettimeout() is None:
-            # The thread in `recv` would keep the connection open.
-            self.connection.shutdown(socket.SHUT_RD)
+        if self.reader:
+            try:
+                self.connection.shutdown(socket.SHUT_RD)
+            except OSError:  # the stream has ended already
+                pass
+            self.reader.join()  # as long as it is in `recv`, the connection is not closed
         self.connection.close()
 
 

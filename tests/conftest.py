@@ -46,7 +46,7 @@ def client_command(request: pytest.FixtureRequest, step: int) -> list[str]:
 
 @pytest.fixture
 def start(step: int, server_command: list[str], story: Story):
-    """A function that starts a server and returns a chat; all that it started ends with the test."""
+    """A function that starts a server and returns a chat; both end with the test."""
     running: list[tuple[Server, Chat]] = []
 
     def start_chat(*args: str, command: list[str] | None = None, **options) -> Chat:

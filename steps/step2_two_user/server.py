@@ -15,6 +15,7 @@ import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 FAREWELL_TIME = 1.0  # seconds that a user gets to read the last line
+HERE = "the second user is here"
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -42,7 +43,7 @@ def accept(listener: socket.socket) -> socket.socket | None:
 
 
 def has_left(connection: socket.socket) -> bool:
-    """Look, without waiting and without taking anything, whether a silent user has gone."""
+    """Look, without waiting and without taking anything, whether a user has gone."""
     if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # it was reset
         return True
     connection.setblocking(False)
@@ -104,8 +105,6 @@ def talk(first: socket.socket, second: socket.socket) -> None:
     left = queue.SimpleQueue()
     directions = ((first, second, left), (second, first, left))
     relays = [threading.Thread(target=relay, args=args, daemon=True) for args in directions]
-    for connection in (first, second):
-        tell(connection, "the second user is here")
     for thread in relays:
         thread.start()
     stayed = second if wait_for_leaver(left) is first else first
@@ -128,10 +127,13 @@ def serve(listener: socket.socket) -> None:
     first = None
     while True:
         newcomer = accept(listener)
+        if first and newcomer:
+            tell(first, HERE)  # whoever has gone without a word answers this with a reset
         if first and has_left(first):
             first.close()
             first = None
         if first and newcomer:
+            tell(newcomer, HERE)
             with first, newcomer:
                 talk(first, newcomer)
             first = None
