@@ -58,6 +58,19 @@ def program(step: int, name: str) -> list[str]:
     return [sys.executable, "-S", str(STEPS[step] / f"{name}.py")]
 
 
+def jittery(command: list[str]) -> list[str]:
+    """Return a command that runs a step's program with thread switches at almost every step.
+
+    What goes wrong once in a million runs then goes wrong soon.
+    """
+    code = (
+        "import os, runpy, sys; sys.setswitchinterval(1e-6); del sys.argv[0];"
+        "sys.path.insert(0, os.path.dirname(sys.argv[0]));"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    return [sys.executable, "-S", "-c", code, command[-1]]
+
+
 class Program:
     """A program in a process of its own. What it writes is read all the time."""
 
@@ -252,15 +265,13 @@ class Peer:
             self.story.add(self.name, "sends", text)
         self.connection.sendall(b"".join(map(self.dialect.encode, texts)))
 
-    def _take(self) -> bool:
-        if self.message is None:
-            self.message = self.dialect.take(self.stream)
-        return self.message is not None
+    def floods(self, *texts: str) -> None:
+        """Send messages from a thread, all in one piece: the server may cease to take them."""
+        self.floods_bytes(b"".join(map(self.dialect.encode, texts)))
 
-    def floods(self, texts: Iterable[str], last: str) -> None:
-        """Send messages from a thread, in large pieces: the server may cease to take them."""
-        self.story.add(self.name, "floods, and then sends", last)
-        data = b"".join(map(self.dialect.encode, [*texts, last]))
+    def floods_bytes(self, data: bytes) -> None:
+        """Send bytes from a thread: the server may cease to take them."""
+        self.story.add(self.name, "floods with", f"{len(data)} bytes")
 
         def flood() -> None:
             try:
@@ -269,6 +280,11 @@ class Peer:
                 pass
 
         threading.Thread(target=flood, daemon=True).start()
+
+    def _take(self) -> bool:
+        if self.message is None:
+            self.message = self.dialect.take(self.stream)
+        return self.message is not None
 
     def get(self, expected: str = "a message") -> str:
         """Wait for the next message and return it."""

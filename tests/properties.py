@@ -111,7 +111,7 @@ def stopped_reader(chat: Chat) -> None:
     stalled.say("stalled")
     ann.expect("* stalled joined")
     bob.expect("* stalled joined")
-    ann.floods([f"{number:0999}" for number in range(20_000)], "the end")
+    ann.floods(*(f"{number:0999}" for number in range(20_000)), "the end")
     if not bob.has_received(b"the end", within=chat.story.deadline):
         chat.story.fail("bob", "20 MB from ann", "they stopped coming when one reader stopped")
     assert "* stalled left" in bob.skip_to("ann: the end")

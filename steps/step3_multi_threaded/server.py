@@ -69,28 +69,35 @@ class Room:
         self.lock = threading.Lock()
         self.users: dict[str, User] = {}
 
-    def add(self, user: User) -> bool:
-        """Enter a user; return False where the nickname is taken."""
+    def add(self, user: User) -> list[User] | None:
+        """Enter a user and return the others; None where the nickname is taken."""
         with self.lock:
-            return self.users.setdefault(user.nick.casefold(), user) is user
+            others = list(self.users.values())
+            if self.users.setdefault(user.nick.casefold(), user) is not user:
+                return None
+            return others
 
-    def remove(self, user: User) -> bool:
-        """Strike a user off; return False for somebody who was not in the room."""
+    def remove(self, user: User) -> list[User]:
+        """Strike a user off and return the others; [] for somebody who was not in the room."""
         with self.lock:
             if self.users.get(user.nick.casefold()) is not user:
-                return False
+                return []
             del self.users[user.nick.casefold()]
-            return True
+            return list(self.users.values())
 
-    def broadcast(self, author: User, data: bytes) -> None:
-        """Send `data` to all users but its author."""
+    def others(self, user: User) -> list[User]:
+        """Return all users but one."""
         with self.lock:
-            others = [user for user in self.users.values() if user is not author]
-        for user in others:
-            try:
-                user.send(data)
-            except OSError:  # this user has gone; the thread that receives from it says so
-                pass
+            return [other for other in self.users.values() if other is not user]
+
+
+def broadcast(users: list[User], data: bytes) -> None:
+    """Send `data` to each of `users`. The list is a copy: the room's lock is not held."""
+    for user in users:
+        try:
+            user.send(data)
+        except OSError:  # this user has gone; the thread that receives from it says so
+            pass
 
 
 def fault(nick: str) -> str | None:
@@ -104,19 +111,23 @@ def fault(nick: str) -> str | None:
     return None
 
 
-def join(user: User, room: Room) -> bool:
-    """Ask for a nickname until one fits; return False if the stream ends before."""
+def join(user: User, room: Room) -> list[User] | None:
+    """Ask for a nickname until one fits; return the others, None if the stream ends before."""
     user.send(b"* enter your nickname\n")
     while data := user.connection.recv(CHUNK):
         user.nick = data.decode(errors="replace").strip()
-        with user.sending:  # what others say now waits until the welcome is sent
-            problem = fault(user.nick)
-            if not problem and room.add(user):
-                user.connection.sendall(f"* welcome, {user.nick}\n".encode())
-                return True
+        problem = fault(user.nick)
+        with user.sending:  # what the others say from now on has to wait for the welcome
+            others = None if problem else room.add(user)
+            if others is not None:
+                try:
+                    user.connection.sendall(f"* welcome, {user.nick}\n".encode())
+                except OSError:  # has gone already: `recv` will notice
+                    pass
+                return others
         problem = problem or "this nickname is taken"
         user.send(f"* {problem}\n* enter your nickname\n".encode())
-    return False
+    return None
 
 
 def handle(connection: socket.socket, room: Room, freed: threading.Event) -> None:
@@ -125,18 +136,18 @@ def handle(connection: socket.socket, room: Room, freed: threading.Event) -> Non
     try:
         # Send small messages at once, do not collect them (Nagle's algorithm).
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if join(user, room):
-            room.broadcast(user, f"* {user.nick} joined\n".encode())
+        others = join(user, room)
+        if others is not None:
+            broadcast(others, f"* {user.nick} joined\n".encode())
             while data := connection.recv(CHUNK):
-                room.broadcast(user, f"{user.nick}: ".encode() + data)
+                broadcast(room.others(user), f"{user.nick}: ".encode() + data)
     except OSError:  # a reset ends the stream, too
         pass
     finally:
-        was_here = room.remove(user)
+        others = room.remove(user)
         user.disconnect()
         freed.set()
-        if was_here:
-            room.broadcast(user, f"* {user.nick} left\n".encode())
+        broadcast(others, f"* {user.nick} left\n".encode())
 
 
 def serve(listener: socket.socket) -> None:
