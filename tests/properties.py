@@ -23,6 +23,11 @@ class Property:
     applies_from: int  # before this step, the question does not arise
     check: Callable[[Chat], None]
 
+    @property
+    def id(self) -> str:
+        """The sentence as a part of a test's name."""
+        return self.sentence.replace(",", "").replace(" ", "-")
+
 
 PROPERTIES: list[Property] = []
 
@@ -40,7 +45,7 @@ def has_from(first: int, sentence: str, applies_from: int = 1) -> Callable:
 def properties_of(step: int) -> list:
     """Return the parameters for a test of one step."""
     applicable = [prop for prop in PROPERTIES if prop.applies_from <= step]
-    return [pytest.param(prop, id=prop.sentence.replace(" ", "-")) for prop in applicable]
+    return [pytest.param(prop, id=prop.id) for prop in applicable]
 
 
 def check_property(prop: Property, chat: Chat, request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,122 @@
+"""README.md and the guides keep their word: commands run, the table and the links are right."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import STEPS
+from properties import PROPERTIES, table
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *(folder / "README.md" for folder in STEPS.values())]
+PROGRAM = re.compile(r"steps/step\w+/(server|client)\.py")
+EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
+
+
+def commands(page: Path) -> list[str]:
+    """Return the command lines of the blocks marked `sh`."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def names(page: Path) -> str:
+    return str(page.parent.relative_to(ROOT))
+
+
+def on_port(command: str, port: int) -> str:
+    """Return the command for this Python and this port instead of 8080."""
+    command = PROGRAM.sub(rf"\g<0> --port {port}", command).replace("8080", str(port))
+    return re.sub(r"(?<![\w/.])(python3|\.venv/bin/python)\b", shlex.quote(sys.executable), command)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_every_command_runs(page):
+    """Run a page's commands one after the other; a server runs until the next one starts."""
+    server = None
+    environment = os.environ | {"CHAT_DEADLINE_SCALE": "0.5"}
+    options = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
+    found = commands(page)
+    assert found, "a page without commands"
+    try:
+        for command in found:
+            if "-m venv" in command or command == "python3 steps":
+                continue  # .ci/run runs the one, test_tour.py the other
+            if re.match(r"python3 \S+/server\.py", command):
+                server = restart(server, command, options)
+                continue
+            port = server.port if server else 0
+            line = on_port(command, port)
+            if "pytest" in command:
+                line += " --collect-only -q"  # that they pass is for the tests themselves to say
+            done = subprocess.run(["bash", "-c", line], **options, capture_output=True, timeout=90)
+            expected = EXPECTED_STATUS.get(command.split()[0], 0)
+            assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
+            assert "Traceback" not in done.stderr, command
+    finally:
+        end(server)
+
+
+def restart(server, command: str, options: dict):
+    """Start the server of a page on a free port, in place of the one before."""
+    end(server)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = shlex.split(on_port(command, port))
+    server = subprocess.Popen(words, **options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    server.port = port
+    assert server.stdout.readline() == f"listening on 127.0.0.1:{port}\n"
+    return server
+
+
+def end(server) -> None:
+    if server:
+        server.terminate()
+        server.communicate(timeout=10)
+
+
+def test_the_line_that_runs_the_tests_is_the_one_that_ci_takes():
+    lines = [line for line in commands(ROOT / "README.md") if line.startswith("python3 -m venv")]
+    assert len(lines) == 1
+    assert "grep -m 1 '^python3 -m venv' README.md" in (ROOT / ".ci/run").read_text()
+
+
+def test_the_table_of_properties_is_that_of_the_registry():
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = text.partition("tests/properties.py` -->\n")[2].partition("\n<!-- end")[0]
+    assert shown.splitlines() == table(), "run: python tests/properties.py"
+
+
+def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
+    assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
+
+
+def test_what_the_readme_names_in_the_code_is_there():
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = text.partition("## Where is what?")[2].partition("##")[0]
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "steps").glob("*/*.py"))
+    for name in re.findall(r"`(\w+(?:\.\w+)?)`", rows):
+        last = name.split(".")[-1]
+        assert last == "py" or re.search(rf"(def|class) {last}\b", code), name
+
+
+def test_the_top_level_holds_what_was_asked_for_and_nothing_else():
+    allowed = {"steps", "report", "notebooks", "tests", "README.md", "requirements.txt", "LICENSE"}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    assert {name for name in top if not name.startswith(".")} <= allowed
