@@ -272,14 +272,26 @@ class Peer:
     def floods_bytes(self, data: bytes) -> None:
         """Send bytes from a thread: the server may cease to take them."""
         self.story.add(self.name, "floods with", f"{len(data)} bytes")
+        self.flooded, self.to_flood = 0, len(data)
 
         def flood() -> None:
             try:
-                self.connection.sendall(data)
-            except OSError:  # the test is over
+                for start in range(0, len(data), 65_536):
+                    self.connection.sendall(data[start : start + 65_536])
+                    self.flooded = start + 65_536
+            except OSError:  # the server, or the test, has closed the connection
                 pass
 
         threading.Thread(target=flood, daemon=True).start()
+
+    def is_held_up(self, seconds: float = 0.5) -> bool:
+        """Return whether the flood is taken no longer: no progress for this time, but not over."""
+        pause = threading.Event()
+        before = -1
+        while before < self.flooded < self.to_flood:
+            before = self.flooded
+            pause.wait(seconds)
+        return self.flooded < self.to_flood
 
     def _take(self) -> bool:
         if self.message is None:

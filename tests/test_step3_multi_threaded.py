@@ -1,11 +1,14 @@
 """Step 3, many users, a thread each; what one `recv` returns is one message."""
 
+import re
+import runpy
+import sys
 import threading
 
 import pytest
 
 from every_step import *  # noqa: F403
-from harness import jittery, program
+from harness import STEPS, jittery, program
 from nicknames import BAD, GOOD
 
 STEP = 3
@@ -87,28 +90,45 @@ def test_whoever_leaves_before_the_welcome_is_not_mentioned(chat):
     assert not ann.stream
 
 
-def test_no_lock_is_held_while_sending_so_newcomers_are_welcome_while_a_talker_is_stuck(chat):
-    ann = chat.join("ann")
+def stall(chat, *talkers):
+    """Let somebody join who does not read, and flood until the server takes no more."""
     stalled = chat.connect("stalled", reads=False)
     stalled.say("stalled")
-    ann.expect("* stalled joined")
-    ann.floods_bytes(bytes(20_000_000))
+    talkers[0].expect("* stalled joined")
+    for talker in talkers:
+        talker.floods_bytes(talker.name[0].encode() * 20_000_000)
+    for talker in talkers:
+        assert talker.is_held_up()
+    return stalled
+
+
+def test_no_lock_is_held_while_sending_so_newcomers_are_welcome_while_a_talker_is_stuck(chat):
+    stall(chat, chat.join("ann"))
     bob = chat.connect("bob")
     bob.expect(QUESTION)
     bob.say("bob")
     bob.expect("* welcome, bob")
 
 
-def test_the_registry_stands_up_to_people_who_come_and_go_while_others_talk(start, foreign):
+def test_what_two_users_say_at_once_does_not_mingle(chat):
+    stalled = stall(chat, chat.join("ann"), chat.join("bob"))
+    stalled.start_reading()
+    size = 2 * 20_000_000
+    assert stalled.has_received(b"b" * 100, within=chat.story.deadline)
+    wait_until(lambda: len(stalled.stream) > size, "40 MB for the slow reader", chat.story)  # noqa: F405
+    said = bytes(stalled.stream).partition(b"\nann: ")[2]
+    assert re.fullmatch(rb"a+((ann: a+)|(bob: b+))*", said)
+
+
+def test_people_who_come_and_go_do_not_disturb_those_who_talk(start, foreign):
     chat = start() if foreign else start(command=jittery(program(3, "server")))
     ann, bob = chat.join("ann"), chat.join("bob")
 
     def come_and_go(number: int) -> None:
         for _ in range(25):
             guest = chat.connect(f"guest{number}")
-            guest.expect(QUESTION)
             guest.say(guest.name)
-            guest.skip_to(f"* welcome, {guest.name}")
+            guest.has_received(b"welcome", within=chat.story.deadline)
             guest.close()
 
     guests = [threading.Thread(target=come_and_go, args=(number,)) for number in range(8)]
@@ -120,6 +140,35 @@ def test_the_registry_stands_up_to_people_who_come_and_go_while_others_talk(star
     for guest in guests:
         guest.join()
     assert "Traceback" not in chat.server.stderr()
+
+
+def test_the_lock_keeps_the_registry_whole_while_many_threads_use_it():
+    """In this process, for only so are the accesses close enough together."""
+    server = runpy.run_path(str(STEPS[3] / "server.py"))
+    room = server["Room"]()
+    for number in range(5000):
+        room.add(server["User"](None, f"user{number}"))
+    over = threading.Event()
+
+    def come_and_go(name: str) -> None:
+        guest = server["User"](None, name)
+        while not over.is_set():
+            room.add(guest)
+            room.remove(guest)
+
+    guests = [threading.Thread(target=come_and_go, args=(name,)) for name in ("x", "y", "z")]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for guest in guests:
+            guest.start()
+        for _ in range(500):
+            assert 5000 <= len(room.others(None)) <= 5003
+    finally:
+        over.set()
+        sys.setswitchinterval(interval)
+        for guest in guests:
+            guest.join()
 
 
 def test_the_client_sends_what_comes_through_a_pipe_and_prints_what_arrives(chat, run_client):

@@ -256,6 +256,21 @@ def test_what_is_no_frame_is_answered_with_the_reason_and_ends_the_connection(ch
     ann.expect("bob: one", "* bob left")
 
 
+def test_the_reason_is_not_lost_when_much_is_under_way_behind_the_bad_frame(chat):
+    ann = chat.join("ann")
+    bob = chat.connect("bob", reads=False)
+    bob.say("bob")
+    ann.expect("* bob joined")
+    bob.floods_bytes(b"GET / HTTP/1.1\r\n\r\n" * 500_000)
+    # Closed with bytes unread, the connection would be reset, and the reason perhaps lost.
+    wait_until(lambda: bob.flooded >= bob.to_flood, "no reset", chat.story)  # noqa: F405
+    bob.start_reading()
+    bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
+    bob.expect_server_line()
+    assert bob.expect_end() == "the connection was closed"
+    ann.expect("* bob left")
+
+
 def test_the_end_inside_a_frame_is_answered_with_the_reason(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     bob.send(Frames.encode("one") + Frames.encode("two")[:-1])
