@@ -58,17 +58,22 @@ def program(step: int, name: str) -> list[str]:
     return [sys.executable, "-S", str(STEPS[step] / f"{name}.py")]
 
 
-def jittery(command: list[str]) -> list[str]:
-    """Return a command that runs a step's program with thread switches at almost every step.
-
-    What goes wrong once in a million runs then goes wrong soon.
-    """
+def prepared(command: list[str], prelude: str) -> list[str]:
+    """Return a command that runs a line of Python and then a step's program in one process."""
     code = (
-        "import os, runpy, sys; sys.setswitchinterval(1e-6); del sys.argv[0];"
+        f"import os, runpy, socket, sys, threading; {prelude}; del sys.argv[0];"
         "sys.path.insert(0, os.path.dirname(sys.argv[0]));"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     return [sys.executable, "-S", "-c", code, command[-1]]
+
+
+def jittery(command: list[str]) -> list[str]:
+    """Return a command that runs a program with thread switches at almost every step.
+
+    What goes wrong once in a million runs then goes wrong soon.
+    """
+    return prepared(command, "sys.setswitchinterval(1e-6)")
 
 
 class Program:

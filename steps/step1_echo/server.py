@@ -30,7 +30,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 def echo(connection: socket.socket) -> None:
     """Send back all that arrives, until the peer ends its stream: `recv` then returns b""."""
     while data := connection.recv(CHUNK):
-        connection.sendall(data)  # `send` may take a part of the data; `sendall` takes it all
+        connection.sendall(data)  # `send` may take only a part; this takes all
 
 
 def serve(listener: socket.socket) -> None:

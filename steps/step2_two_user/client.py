@@ -1,7 +1,7 @@
 """Step 2: a client that sends the lines you type and prints what arrives, both at once.
 
 Run:       python3 client.py [--host 127.0.0.1] [--port 8080]
-New here:  one thread sends and another one receives, so neither waits for the other.
+New here:  nothing: it is the client of step 1.
 Leave:     end of input (Ctrl-D, on Windows Ctrl-Z and Enter), or Ctrl-C.
 """
 

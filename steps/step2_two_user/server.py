@@ -85,7 +85,7 @@ def relay(source: socket.socket, target: socket.socket, left: queue.SimpleQueue)
     """Pass on all that `source` sends, until it leaves; then put it into `left`."""
     while data := receive(source):
         try:
-            target.sendall(data)  # `send` may take a part of the data; `sendall` takes it all
+            target.sendall(data)  # `send` may take only a part; this takes all
         except OSError:  # the target has gone; the thread that receives from it reports that
             pass
     left.put(source)
@@ -127,9 +127,11 @@ def serve(listener: socket.socket) -> None:
     first = None
     while True:
         newcomer = accept(listener)
-        if first and newcomer:
-            tell(first, HERE)  # whoever has gone without a word answers this with a reset
-        if first and has_left(first):
+        gone = first is not None and has_left(first)
+        if first and newcomer and not gone:
+            tell(first, HERE)  # if the other side is closed, this is answered with a reset
+            gone = has_left(first)
+        if gone:
             first.close()
             first = None
         if first and newcomer:

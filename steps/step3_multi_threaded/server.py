@@ -48,9 +48,7 @@ class User:
     def send(self, data: bytes) -> None:
         """Send all of `data`. Of two threads that send, one waits: nothing mingles."""
         with self.sending:
-            self.connection.sendall(
-                data
-            )  # `send` may take a part of the data; `sendall` takes it all
+            self.connection.sendall(data)  # `send` may take only a part; this takes all
 
     def disconnect(self) -> None:
         """Close the connection; a thread that is stuck in `send` gets an OSError."""

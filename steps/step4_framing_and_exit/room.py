@@ -284,12 +284,16 @@ class Room:
 
     def cut_off(self, user: User, why: str) -> None:
         """Disconnect a user, without regard to what waits."""
+        self.inbox.append((self.leave, (user, why)))  # first, for the reader has its own reason
         shut_down(user.connection, socket.SHUT_RDWR)  # wakes the reader and the writer
-        self.inbox.append((self.leave, (user, why)))
 
 
 def cut_out(whole: bytes, cuts: list[tuple]) -> bytes:
-    """Return `whole` with each (start, end, instead) of `cuts` replaced."""
+    """Return what one user gets of the bytes that are for everybody.
+
+    Each cut is (start, end, instead). The author of the message in whole[10:30] does not get
+    it: (10, 30, b""). Who asked a question after it gets the answer there: (30, 30, answer).
+    """
     parts, position = [], 0
     for start, end, instead in cuts:
         parts += (whole[position:start], instead)

@@ -1,0 +1,549 @@
+"""Plays the four steps: real servers, real clients, what each step can do and what it cannot.
+
+Run:       python3 steps        all four, in about 20 seconds
+           python3 steps 3      one of them
+Status:    0 if every scene went as told, 1 if one did not
+
+First the stage, then the scenes. A scene is a function: its name is the title, its docstring says
+why it ends as it does. Whoever is `raw` has a bare socket and does what a good client would not;
+all others sit at the client.py of the step.
+"""
+
+import argparse
+import ast
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import textwrap
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from harness import DEADLINE, STEPS, Chat, Client, Lines, NotAsTold, Peer, Server, Story, program
+
+SILENCE = 1.5  # seconds without a word, before the tour says that somebody hears nothing
+PAUSE = 0.03  # seconds between two lines at a terminal, for the eye to follow
+COUNT = 100  # lines that each of two people says while the other one does, too
+FLOOD = ["x" * 995] * 20_000 + ["the end"]  # 20 MB: less would fit into the kernel's buffers
+LAST = FLOOD[-1].encode()
+GONE = "the server has closed the connection"
+LEGEND = """A column for each person, time runs downwards; "> " is sent, the rest is seen. Everybody
+sits at the client.py of the step, but for those with a bare socket."""
+
+BOLD, DIM, RED, GREEN, YELLOW, MAGENTA, CYAN = "1", "2", "31", "32", "33", "35", "36"
+KINDS = {"works": "1;32", "limit": "1;35"}
+SENT, DONE = ("> {}", CYAN), ("({})", DIM)
+LOOKS = {  # of the verbs of a story; all others look like DONE
+    **{"sends": SENT, "sends bytes": SENT, "types": SENT},
+    **{"gets": ("{}", GREEN), "hears": ("... {}", MAGENTA)},
+}
+
+
+class Screen:
+    """Standard output: with colours and pauses at a terminal, plain elsewhere."""
+
+    def __init__(self) -> None:
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+        terminal = sys.stdout.isatty()
+        self.pause = PAUSE if terminal else 0
+        self.coloured = terminal and not os.getenv("NO_COLOR") and os.getenv("TERM") != "dumb"
+        if self.coloured and os.name == "nt":
+            os.system("")  # from now on the console obeys escape sequences
+        self.width = max(40, min(100, shutil.get_terminal_size().columns))
+
+    def paint(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self.coloured and text and style else text
+
+    def line(self, text: str = "") -> None:
+        print(text.rstrip(), flush=True)
+        time.sleep(self.pause)
+
+    def paragraph(self, label: str, label_style: str, text: str, style: str = "") -> None:
+        """Print a label and a text, wrapped, beside it."""
+        lines = textwrap.wrap(text, self.width - len(label) - 1)
+        for margin, line in zip_longest([label], lines, fillvalue=" " * len(label)):
+            self.line(self.paint(margin, label_style) + self.paint(line, style))
+
+
+class Play(Story):
+    """A story that is shown while it happens: a column for each name, time downwards."""
+
+    def __init__(self, screen: Screen, cast: list[str]) -> None:
+        super().__init__(DEADLINE / 2)
+        self.screen, self.cast = screen, cast
+        self.column = (screen.width - 2) // len(cast)  # characters
+        self.verb, self.row = "", {}  # who did it, or got it, and what: not yet printed
+        self.hushed = False
+
+    def add(self, who: str, verb: str, what: str) -> None:
+        super().add(who, verb, what)
+        if not self.hushed:
+            self.show(who, verb, what)
+
+    def show(self, who: str, verb: str, what: str) -> None:
+        """Print one event; several people with the same verb share a row."""
+        if verb != self.verb or who in self.row or who not in self.cast:
+            self.flush()
+        form, self.style = LOOKS.get(verb, DONE)
+        text = visible(what) if verb in LOOKS else f"{verb} {what}".strip()
+        if who in self.cast:
+            self.verb, self.row[who] = verb, form.format(text)
+        else:
+            self.screen.line("  " + self.screen.paint(form.format(f"{who} {text}"), self.style))
+
+    def flush(self) -> None:
+        """Print the row of those to whom the same happened."""
+        if self.row:
+            self.print_row([self.row.get(name, "") for name in self.cast], self.style)
+        self.row = {}
+
+    def print_row(self, texts: list[str], style: str) -> None:
+        """Print a text for each column, on as many lines as the longest one needs."""
+        cells = [textwrap.wrap(text, self.column - 4, subsequent_indent="  ") for text in texts]
+        bar = self.screen.paint("│ ", DIM)
+        for parts in zip_longest(*cells, fillvalue=""):
+            line = "  "
+            for part in parts:
+                line += bar + self.screen.paint(part, style) + " " * (self.column - 2 - width(part))
+            self.screen.line(line)
+
+    @contextlib.contextmanager
+    def hush(self) -> Iterator[None]:
+        """Show nothing of what happens in the meantime; the story still knows it."""
+        self.flush()
+        self.hushed = True
+        yield
+        self.hushed = False
+
+
+def visible(text: str) -> str:
+    """Return `text` without the end of the line, and with control characters spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.removesuffix("\n"))
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+class Person(Client, Peer):
+    """Somebody at the real client: a peer whose stream is what the client prints."""
+
+    def __init__(self, step: int, port: int, name: str, story: Story) -> None:
+        self.dialect, self.stream, self.message, self.joined = Lines, bytearray(), None, False
+        super().__init__(program(step, "client"), port, name=name, story=story)
+
+    def _read(self) -> None:
+        while data := self.process.stdout.read1(65_536):
+            with self.changed:
+                self.stream += data.replace(b"\r", b"")  # Windows ends lines with it
+                self.changed.notify_all()
+        with self.changed:
+            self.ended = "the client has ended"
+            self.changed.notify_all()
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.types(f"{text}\n")
+
+    def leave(self) -> None:
+        """End the input; the client has to end, too."""
+        self.story.add(self.name, "leaves", "")
+        self.joined = False
+        self.ends_input()
+        self.ends_saying("")
+
+    def ends_saying(self, last: str) -> None:
+        """Check how the client ends: this on standard error, nothing before it."""
+        status = self.exits()
+        self.expect_end()
+        said = self.stderr().strip()
+        if (said, status) != (last, 1 if last else 0):
+            instead = f"it said {said!r} and its status was {status}"
+            self.story.fail(self.name, f"its client to end and say {last!r}", instead)
+        if last:
+            self.story.add(self.name, last, "")
+
+    def _close(self) -> None:
+        self.__exit__()
+
+
+class Stage(Chat):
+    """A chat whose people sit at the real client, but for those who are raw."""
+
+    def __init__(self, scene: "Scene", server: Server, story: Play) -> None:
+        super().__init__(scene.step, server, story)
+        self.raw = scene.raw.split()
+
+    def connect(self, name: str, reads: bool = True) -> Peer:
+        self.story.add(name, "connects", "")
+        if name in self.raw:
+            return super().connect(name, reads)
+        self.people.append(Person(self.step, self.server.port, name, self.story))
+        return self.people[-1]
+
+    def with_people(self, *names: str) -> list[Peer]:
+        """Let people join before the scene begins."""
+        with self.story.hush():
+            people = [self.join(name) for name in names]
+        for name in names:
+            self.story.add(name, "is here", "")
+        return people
+
+    def with_idler(self, name: str) -> Peer:
+        """Let somebody join who then reads nothing more."""
+        with self.story.hush():
+            idler, received = self.connect(name, reads=False), b""
+            idler.say(name)
+            while not received.endswith(name.encode()) and (byte := idler.connection.recv(1)):
+                received += byte
+        self.story.add(name, "here, reads nothing", "")
+        return idler
+
+    def flood_from(self, peer: Peer) -> None:
+        """Let somebody send 20 MB, as fast as the server takes them."""
+        with self.story.hush():
+            peer.floods(*FLOOD)
+        self.story.add(peer.name, "sends", "20 MB of messages")
+        self.story.flush()
+
+    def stop_server(self) -> None:
+        """Press Ctrl-C for the server."""
+        self.story.add("the server", "is stopped with Ctrl-C", "")
+        self.server.interrupt()
+
+    def nothing_comes_to(self, peer: Peer) -> None:
+        """Wait for a while, and check that nothing comes."""
+        self.story.flush()
+        with peer.changed:
+            if peer.changed.wait_for(lambda: peer.stream or peer.ended, SILENCE):
+                news = f"got {bytes(peer.stream[:60])!r} {peer.ended or ''}"
+                self.story.fail(peer.name, "nothing", news)
+        self.story.add(peer.name, "hears", "nothing")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One function below, and what its decorator says about it."""
+
+    act: Callable[[Stage], None]
+    step: int
+    kind: str  # "works" or "limit"
+    cast: str  # the columns, from left to right
+    raw: str = ""  # those with a bare socket
+    stops: bool = False  # the server is stopped with Ctrl-C, which Windows cannot send
+
+    @property
+    def title(self) -> str:
+        return self.act.__name__.replace("_", " ")
+
+    def play(self, screen: Screen) -> bool:
+        """Show the scene; return whether it went as told."""
+        screen.line()
+        screen.paragraph(f"{self.kind}: ", KINDS[self.kind], self.title, BOLD)
+        if self.stops and os.name == "nt":
+            screen.line("  (not on Windows, where no program can press Ctrl-C for another)")
+            return True
+        story = Play(screen, self.cast.split())
+        bare = [f"{name} (bare socket)" if name in self.raw else name for name in story.cast]
+        story.print_row(bare, BOLD)
+        try:
+            with (
+                Server(program(self.step, "server"), story=story) as server,
+                contextlib.closing(Stage(self, server, story)) as stage,
+            ):
+                self.act(stage)
+            story.flush()
+            screen.paragraph("  why: ", YELLOW, " ".join(self.act.__doc__.split()))
+            return True
+        except (NotAsTold, OSError) as error:
+            story.flush()
+            for line in f"NOT AS TOLD: {error}".splitlines():
+                screen.line("  " + screen.paint(line, RED))
+            return False
+
+
+SCENES: list[Scene] = []
+
+
+def scene(step: int, kind: str, cast: str, **more) -> Callable:
+    """Enter the decorated function into the programme."""
+
+    def enter(act: Callable[[Stage], None]) -> Callable[[Stage], None]:
+        SCENES.append(Scene(act, step, kind, cast, **more))
+        return act
+
+    return enter
+
+
+@scene(1, "works", "ann")
+def ann_hears_what_she_sends(chat: Stage) -> None:
+    """The server sends back whatever `recv` returns, until it returns b"": ann has left."""
+    ann = chat.join("ann")
+    ann.say("hello")
+    ann.expect("hello")
+    ann.leave()
+
+
+@scene(1, "limit", "ann bob")
+def a_second_person_gets_no_answer(chat: Stage) -> None:
+    """The only thread waits in `recv` for ann, so bob waits in the backlog for `accept`."""
+    [ann] = chat.with_people("ann")
+    ann.say("hello")
+    ann.expect("hello")
+    bob = chat.join("bob")
+    bob.say("is anybody here?")
+    chat.nothing_comes_to(bob)
+    ann.leave()
+    bob.expect("is anybody here?")
+
+
+@scene(2, "works", "ann bob")
+def two_people_talk_both_ways_until_one_leaves(chat: Stage) -> None:
+    """There is a thread for each direction: one receives from ann, the other one from bob."""
+    ann, bob = chat.join("ann"), chat.join("bob")
+    ann.say("hello")
+    bob.expect("hello")
+    bob.say("hi", "how are you?")
+    ann.expect("hi", "how are you?")
+    bob.leave()
+    ann.expect("* the other user has left")
+    ann.ends_saying(GONE)
+
+
+@scene(2, "limit", "ann bob carl")
+def a_third_person_gets_no_answer(chat: Stage) -> None:
+    """The server calls `accept` for the next pair when this one has left: carl has to wait."""
+    ann, bob = chat.with_people("ann", "bob")
+    carl = chat.connect("carl")
+    chat.nothing_comes_to(carl)
+    ann.say("hello")
+    bob.expect("hello")
+    bob.leave()
+    ann.expect("* the other user has left")
+    carl.expect("* waiting for the second user")
+
+
+@scene(3, "works", "ann bob carl")
+def three_people_talk_under_their_names(chat: Stage) -> None:
+    """A thread for each user receives from that user alone, and sends to all in the registry."""
+    ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
+    ann.say("hello")
+    bob.expect("ann: hello")
+    carl.expect("ann: hello")
+    bob.leave()
+    ann.expect("* bob left")
+    carl.expect("* bob left")
+
+
+@scene(3, "works", "ann bob carl")
+def a_newcomer_who_says_nothing_harms_nobody(chat: Stage) -> None:
+    """The thread that waits for carl's nickname is his own, not the one that accepts."""
+    carl = chat.connect("carl")
+    carl.expect("* enter your nickname")
+    ann, bob = chat.with_people("ann", "bob")
+    ann.say("hello")
+    bob.expect("ann: hello")
+
+
+@scene(3, "limit", "ann bob", raw="ann")
+def two_quick_messages_become_one(chat: Stage) -> None:
+    """TCP carries a stream of bytes: one `recv` returned both, and got one author."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.say("one", "two")
+    bob.expect("ann: one", "two")
+
+
+@scene(3, "limit", "ann bob", raw="ann")
+def a_character_cut_in_half_is_garbled(chat: Stage) -> None:
+    """The server takes each piece for a message, and puts the author before the second half."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.send(b"hi \xf0\x9f")
+    bob.has_received(b"ann: hi ", within=chat.story.deadline)
+    ann.send(b"\x91\x8b\n")
+    bob.expect("ann: hi \ufffdann: \ufffd\ufffd")
+
+
+@scene(3, "limit", "ann bob carl", raw="ann bob carl")
+def one_reader_who_stops_stops_everyone(chat: Stage) -> None:
+    """carl's buffers are full, so `sendall` to him waits, and with it whoever talks."""
+    carl = chat.with_idler("carl")
+    ann, bob = chat.with_people("ann", "bob")
+    chat.flood_from(ann)
+    if bob.has_received(LAST, within=SILENCE):
+        chat.story.fail("bob", "to hear no more", "all has come")
+    chat.story.add("bob", "hears", f"{len(bob.stream) / 1e6:.1f} MB, no more")
+    bob.say("are you there?")
+    chat.nothing_comes_to(ann)
+    chat.story.add("carl", "reads again", "")
+    carl.start_reading()
+    ann.expect("bob: are you there?")
+    if not bob.has_received(LAST, within=chat.story.deadline):
+        chat.story.fail("bob", "the rest", "it did not come")
+    chat.story.add("bob", "hears", "all the rest")
+
+
+@scene(3, "limit", "ann bob")
+def there_is_no_word_to_leave_with(chat: Stage) -> None:
+    """The server has no commands: whatever a user sends is text for the others."""
+    ann, bob = chat.with_people("ann", "bob")
+    bob.say("/quit")
+    ann.expect("bob: /quit")
+    ann.say("are you still there?")
+    bob.expect("ann: are you still there?")
+
+
+@scene(3, "limit", "ann bob", stops=True)
+def a_server_that_stops_tells_nobody(chat: Stage) -> None:
+    """The process ends without a word, and the system closes its connections."""
+    people = chat.with_people("ann", "bob")
+    chat.stop_server()
+    for person in people:
+        person.ends_saying(GONE)
+
+
+@scene(4, "works", "ann bob", raw="ann")
+def two_quick_messages_stay_two(chat: Stage) -> None:
+    """Each frame says how long it is, so it ends where it says, however its bytes arrive."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.say("one", "two")
+    bob.expect("ann: one", "ann: two")
+
+
+@scene(4, "works", "ann bob", raw="ann")
+def a_character_cut_in_half_arrives_whole(chat: Stage) -> None:
+    """The server waits for the whole frame, and only then makes text of its bytes."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.send(b"\0\0\0\7hi \xf0\x9f")
+    chat.nothing_comes_to(bob)
+    ann.send(b"\x91\x8b")
+    bob.expect("ann: hi 👋")
+
+
+@scene(4, "works", "ann bob carl", raw="ann bob carl")
+def a_reader_who_stops_harms_nobody(chat: Stage) -> None:
+    """What carl does not take waits in a queue of his own, and past 1 MiB he is disconnected."""
+    ann, bob = chat.with_people("ann", "bob")
+    chat.with_idler("carl")
+    ann.expect("* carl joined")
+    bob.expect("* carl joined")
+    chat.flood_from(ann)
+    ann.expect("* carl left")
+    with chat.story.hush():
+        seen = bob.skip_to(f"ann: {FLOOD[-1]}")
+    if seen.count(f"ann: {FLOOD[0]}") != len(FLOOD) - 1 or "* carl left" not in seen:
+        chat.story.fail("bob", "all of it, and that carl has left", f"got {len(seen)} messages")
+    chat.story.add("bob", "hears", "all the 20 MB")
+
+
+@scene(4, "works", "ann bob carl dora", raw="ann bob")
+def all_see_the_same_order(chat: Stage) -> None:
+    """All that happens goes through one queue, and is sent from there in that order."""
+    ann, bob, carl, dora = chat.with_people("ann", "bob", "carl", "dora")
+    for talker in ann, bob:
+        chat.story.show(talker.name, "sends", f"0 to {COUNT - 1}")
+    with chat.story.hush():
+        for number in range(COUNT):
+            ann.say(f"{number}")
+            bob.say(f"{number}")
+        seen = [carl.get() for _ in range(2 * COUNT)]
+        dora.expect(*seen)
+    turn = next(n for n in range(1, len(seen)) if seen[n][0] != seen[n - 1][0])
+    for line in [*seen[turn - 1 : turn + 3], f"... {len(seen)} lines"]:
+        chat.story.show("carl", "gets", line)
+        chat.story.show("dora", "gets", line)
+
+
+@scene(4, "works", "ann bob")
+def there_are_words_to_ask_and_to_leave_with(chat: Stage) -> None:
+    """A message that begins with / is a command, and is answered to the asker alone."""
+    ann, bob = chat.with_people("ann", "bob")
+    bob.say("/who")
+    bob.expect("* online: ann, bob")
+    bob.say("/quit")
+    bob.expect("* bye")
+    bob.ends_saying("")
+    ann.expect("* bob left")
+
+
+@scene(4, "works", "ann bob")
+def no_message_can_control_a_terminal(chat: Stage) -> None:
+    """The server puts \ufffd in place of every control character, and so does the client."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.say("\x1b[2J\x1b[31mboo!")
+    bob.expect("ann: \ufffd[2J\ufffd[31mboo!")
+
+
+@scene(4, "works", "ann bob", stops=True)
+def a_server_that_stops_says_so(chat: Stage) -> None:
+    """Ctrl-C makes the server send a last frame to everybody before it closes."""
+    people = chat.with_people("ann", "bob")
+    chat.stop_server()
+    for person in people:
+        person.expect("* server is shutting down")
+    for person in people:
+        person.ends_saying(GONE)
+
+
+@scene(4, "limit", "ann bob carl")
+def whoever_comes_late_has_missed_what_was_said(chat: Stage) -> None:
+    """The server passes messages on and keeps none."""
+    ann, bob = chat.with_people("ann", "bob")
+    ann.say("lunch is at one")
+    bob.expect("ann: lunch is at one")
+    carl = chat.join("carl")
+    chat.nothing_comes_to(carl)
+
+
+def introduce(step: int, screen: Screen) -> None:
+    """Print the title of a step and what it builds, out of the docstring of its server."""
+    source = (STEPS[step] / "server.py").read_text("utf-8")
+    title, _, rest = (ast.get_docstring(ast.parse(source)) or "").partition("\n")
+    built = rest.partition("New here:")[2].partition("Cannot do:")[0]
+    screen.line()
+    screen.line(screen.paint(f"── {STEPS[step].name} ".ljust(screen.width - 1, "─"), BOLD))
+    screen.paragraph("", "", title, BOLD)
+    screen.paragraph("Built here: ", "", " ".join(built.split()))
+
+
+def stop(signum: int, frame: object) -> None:
+    """End at the first Ctrl-C or SIGTERM, and let nothing disturb the clearing up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
+def main() -> int:
+    """Read the command line, play the scenes; return the exit status."""
+    # Without a line on usage: what is wrong is said in one line.
+    parser = argparse.ArgumentParser("steps", argparse.SUPPRESS, __doc__.partition("\n")[0])
+    parser.add_argument("step", nargs="?", choices=[*map(str, STEPS)], help="play one step only")
+    only = parser.parse_args().step
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    screen = Screen()
+    played, failed = 0, []
+    screen.paragraph("", "", LEGEND)
+    for step in [int(only)] if only else STEPS:
+        introduce(step, screen)
+        for scene in SCENES:
+            if scene.step == step:
+                played += 1
+                if not scene.play(screen):
+                    failed.append(f"step {step}, {scene.title}")
+    screen.line()
+    told = f"{played - len(failed)} of {played} scenes went as told"
+    screen.paragraph("", "", f"{told}; not: {'; '.join(failed)}" if failed else f"{told}.", BOLD)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # nobody reads on, as in `python3 steps | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
