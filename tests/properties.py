@@ -11,7 +11,7 @@ import pytest
 
 from harness import Chat, NotAsTold
 
-PATIENCE_WITH_LIMITS = 1.5  # seconds to wait for what should not come
+PATIENCE_WITH_LIMITS = 1.0  # seconds to wait for what should not come
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def test_every_command_runs(page):
             line = on_port(command, port)
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
+            line = line.replace("--seconds 600", "--seconds 1")
             done = subprocess.run(["bash", "-c", line], **options, capture_output=True, timeout=90)
             expected = EXPECTED_STATUS.get(command.split()[0], 0)
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -103,6 +104,22 @@ def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
 def test_every_link_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the command diff")
+@pytest.mark.parametrize("page", PAGES[2:], ids=names)
+def test_the_difference_that_a_guide_shows_is_there(page):
+    [command] = [command for command in commands(page) if command.startswith("diff ")]
+    difference = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+    [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert shown in difference
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_the_tests_that_a_page_names_exist(page):
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
+    for name in re.findall(r"`(test_\w+)(?:\[[^`]*\])?`", page.read_text("utf-8")):
+        assert f"def {name}(" in code, name
 
 
 def test_what_the_readme_names_in_the_code_is_there():

@@ -140,7 +140,7 @@ def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
         misbehave(chat, kind, chance)
         ann.say(str(number))
         skipped = bob.skip_to(f"ann: {number}")
-        assert all(re.fullmatch(r"\* reset (joined|left)|reset: one", line) for line in skipped)
+        assert all(re.fullmatch(r"\* (reset|one) (joined|left)|reset: one", line) for line in skipped)
     wait_until(
         lambda: process.num_threads() <= threads and descriptors_of(process) <= descriptors,
         "no thread and no descriptor stays behind",
@@ -299,12 +299,13 @@ def test_silent_users_cost_no_cpu(chat):
     assert sum(process.cpu_times()[:2]) - before < 0.1
 
 
-def test_twenty_seconds_of_the_soak():
+def test_a_moment_of_the_soak():
     soak = Path(__file__).parent / "soak.py"
     done = subprocess.run(
-        [sys.executable, str(soak), "--seconds", "20", "--users", "60", "--seed", "7"],
+        [sys.executable, str(soak), "--seconds", "3", "--users", "40", "--seed", "7"],
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing lost" in done.stdout
