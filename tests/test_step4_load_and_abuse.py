@@ -140,7 +140,8 @@ def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
         misbehave(chat, kind, chance)
         ann.say(str(number))
         skipped = bob.skip_to(f"ann: {number}")
-        assert all(re.fullmatch(r"\* (reset|one) (joined|left)|reset: one", line) for line in skipped)
+        for line in skipped:  # who resets may have joined before
+            assert re.fullmatch(r"\* (reset|one) (joined|left)|reset: one", line)
     wait_until(
         lambda: process.num_threads() <= threads and descriptors_of(process) <= descriptors,
         "no thread and no descriptor stays behind",
