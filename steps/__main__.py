@@ -4,280 +4,23 @@ Run:       python3 steps        all four, in about 20 seconds
            python3 steps 3      one of them
 Status:    0 if every scene went as told, 1 if one did not
 
-First the stage, then the scenes. A scene is a function: its name is the title, its docstring says
-why it ends as it does. Whoever is `raw` has a bare socket and does what a good client would not;
-all others sit at the client.py of the step.
+A scene is a function: its name is the title, its docstring says why it ends as it does.
 """
 
 import argparse
 import ast
-import contextlib
 import os
-import shutil
 import signal
 import sys
-import textwrap
-import time
-import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import zip_longest
 
-from harness import DEADLINE, STEPS, Chat, Client, Lines, NotAsTold, Peer, Server, Story, program
+from harness import STEPS
+from stage import BOLD, FLOOD, SCENES, SILENCE, Screen, Stage, scene
 
-SILENCE = 1.5  # seconds without a word, before the tour says that somebody hears nothing
-PAUSE = 0.03  # seconds between two lines at a terminal, for the eye to follow
 COUNT = 100  # lines that each of two people says while the other one does, too
-FLOOD = ["x" * 995] * 20_000 + ["the end"]  # 20 MB: less would fit into the kernel's buffers
 LAST = FLOOD[-1].encode()
 GONE = "the server has closed the connection"
 LEGEND = """A column for each person, time runs downwards; "> " is sent, the rest is seen. Everybody
 sits at the client.py of the step, but for those with a bare socket."""
-
-BOLD, DIM, RED, GREEN, YELLOW, MAGENTA, CYAN = "1", "2", "31", "32", "33", "35", "36"
-KINDS = {"works": "1;32", "limit": "1;35"}
-SENT, DONE = ("> {}", CYAN), ("({})", DIM)
-LOOKS = {  # of the verbs of a story; all others look like DONE
-    **{"sends": SENT, "sends bytes": SENT, "types": SENT},
-    **{"gets": ("{}", GREEN), "hears": ("... {}", MAGENTA)},
-}
-
-
-class Screen:
-    """Standard output: with colours and pauses at a terminal, plain elsewhere."""
-
-    def __init__(self) -> None:
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-        terminal = sys.stdout.isatty()
-        self.pause = PAUSE if terminal else 0
-        self.coloured = terminal and not os.getenv("NO_COLOR") and os.getenv("TERM") != "dumb"
-        if self.coloured and os.name == "nt":
-            os.system("")  # from now on the console obeys escape sequences
-        self.width = max(40, min(100, shutil.get_terminal_size().columns))
-
-    def paint(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self.coloured and text and style else text
-
-    def line(self, text: str = "") -> None:
-        print(text.rstrip(), flush=True)
-        time.sleep(self.pause)
-
-    def paragraph(self, label: str, label_style: str, text: str, style: str = "") -> None:
-        """Print a label and a text, wrapped, beside it."""
-        lines = textwrap.wrap(text, self.width - len(label) - 1)
-        for margin, line in zip_longest([label], lines, fillvalue=" " * len(label)):
-            self.line(self.paint(margin, label_style) + self.paint(line, style))
-
-
-class Play(Story):
-    """A story that is shown while it happens: a column for each name, time downwards."""
-
-    def __init__(self, screen: Screen, cast: list[str]) -> None:
-        super().__init__(DEADLINE / 2)
-        self.screen, self.cast = screen, cast
-        self.column = (screen.width - 2) // len(cast)  # characters
-        self.verb, self.row = "", {}  # who did it, or got it, and what: not yet printed
-        self.hushed = False
-
-    def add(self, who: str, verb: str, what: str) -> None:
-        super().add(who, verb, what)
-        if not self.hushed:
-            self.show(who, verb, what)
-
-    def show(self, who: str, verb: str, what: str) -> None:
-        """Print one event; several people with the same verb share a row."""
-        if verb != self.verb or who in self.row or who not in self.cast:
-            self.flush()
-        form, self.style = LOOKS.get(verb, DONE)
-        text = visible(what) if verb in LOOKS else f"{verb} {what}".strip()
-        if who in self.cast:
-            self.verb, self.row[who] = verb, form.format(text)
-        else:
-            self.screen.line("  " + self.screen.paint(form.format(f"{who} {text}"), self.style))
-
-    def flush(self) -> None:
-        """Print the row of those to whom the same happened."""
-        if self.row:
-            self.print_row([self.row.get(name, "") for name in self.cast], self.style)
-        self.row = {}
-
-    def print_row(self, texts: list[str], style: str) -> None:
-        """Print a text for each column, on as many lines as the longest one needs."""
-        cells = [textwrap.wrap(text, self.column - 4, subsequent_indent="  ") for text in texts]
-        bar = self.screen.paint("│ ", DIM)
-        for parts in zip_longest(*cells, fillvalue=""):
-            line = "  "
-            for part in parts:
-                line += bar + self.screen.paint(part, style) + " " * (self.column - 2 - width(part))
-            self.screen.line(line)
-
-    @contextlib.contextmanager
-    def hush(self) -> Iterator[None]:
-        """Show nothing of what happens in the meantime; the story still knows it."""
-        self.flush()
-        self.hushed = True
-        yield
-        self.hushed = False
-
-
-def visible(text: str) -> str:
-    """Return `text` without the end of the line, and with control characters spelled out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.removesuffix("\n"))
-
-
-def width(text: str) -> int:
-    """Return how many columns of a terminal `text` takes."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-class Person(Client, Peer):
-    """Somebody at the real client: a peer whose stream is what the client prints."""
-
-    def __init__(self, step: int, port: int, name: str, story: Story) -> None:
-        self.dialect, self.stream, self.message, self.joined = Lines, bytearray(), None, False
-        super().__init__(program(step, "client"), port, name=name, story=story)
-
-    def _read(self) -> None:
-        while data := self.process.stdout.read1(65_536):
-            with self.changed:
-                self.stream += data.replace(b"\r", b"")  # Windows ends lines with it
-                self.changed.notify_all()
-        with self.changed:
-            self.ended = "the client has ended"
-            self.changed.notify_all()
-
-    def say(self, *texts: str) -> None:
-        for text in texts:
-            self.types(f"{text}\n")
-
-    def leave(self) -> None:
-        """End the input; the client has to end, too."""
-        self.story.add(self.name, "leaves", "")
-        self.joined = False
-        self.ends_input()
-        self.ends_saying("")
-
-    def ends_saying(self, last: str) -> None:
-        """Check how the client ends: this on standard error, nothing before it."""
-        status = self.exits()
-        self.expect_end()
-        said = self.stderr().strip()
-        if (said, status) != (last, 1 if last else 0):
-            instead = f"it said {said!r} and its status was {status}"
-            self.story.fail(self.name, f"its client to end and say {last!r}", instead)
-        if last:
-            self.story.add(self.name, last, "")
-
-    def _close(self) -> None:
-        self.__exit__()
-
-
-class Stage(Chat):
-    """A chat whose people sit at the real client, but for those who are raw."""
-
-    def __init__(self, scene: "Scene", server: Server, story: Play) -> None:
-        super().__init__(scene.step, server, story)
-        self.raw = scene.raw.split()
-
-    def connect(self, name: str, reads: bool = True) -> Peer:
-        self.story.add(name, "connects", "")
-        if name in self.raw:
-            return super().connect(name, reads)
-        self.people.append(Person(self.step, self.server.port, name, self.story))
-        return self.people[-1]
-
-    def with_people(self, *names: str) -> list[Peer]:
-        """Let people join before the scene begins."""
-        with self.story.hush():
-            people = [self.join(name) for name in names]
-        for name in names:
-            self.story.add(name, "is here", "")
-        return people
-
-    def with_idler(self, name: str) -> Peer:
-        """Let somebody join who then reads nothing more."""
-        with self.story.hush():
-            idler, received = self.connect(name, reads=False), b""
-            idler.say(name)
-            while not received.endswith(name.encode()) and (byte := idler.connection.recv(1)):
-                received += byte
-        self.story.add(name, "here, reads nothing", "")
-        return idler
-
-    def flood_from(self, peer: Peer) -> None:
-        """Let somebody send 20 MB, as fast as the server takes them."""
-        with self.story.hush():
-            peer.floods(*FLOOD)
-        self.story.add(peer.name, "sends", "20 MB of messages")
-        self.story.flush()
-
-    def stop_server(self) -> None:
-        """Press Ctrl-C for the server."""
-        self.story.add("the server", "is stopped with Ctrl-C", "")
-        self.server.interrupt()
-
-    def nothing_comes_to(self, peer: Peer) -> None:
-        """Wait for a while, and check that nothing comes."""
-        self.story.flush()
-        with peer.changed:
-            if peer.changed.wait_for(lambda: peer.stream or peer.ended, SILENCE):
-                news = f"got {bytes(peer.stream[:60])!r} {peer.ended or ''}"
-                self.story.fail(peer.name, "nothing", news)
-        self.story.add(peer.name, "hears", "nothing")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One function below, and what its decorator says about it."""
-
-    act: Callable[[Stage], None]
-    step: int
-    kind: str  # "works" or "limit"
-    cast: str  # the columns, from left to right
-    raw: str = ""  # those with a bare socket
-    stops: bool = False  # the server is stopped with Ctrl-C, which Windows cannot send
-
-    @property
-    def title(self) -> str:
-        return self.act.__name__.replace("_", " ")
-
-    def play(self, screen: Screen) -> bool:
-        """Show the scene; return whether it went as told."""
-        screen.line()
-        screen.paragraph(f"{self.kind}: ", KINDS[self.kind], self.title, BOLD)
-        if self.stops and os.name == "nt":
-            screen.line("  (not on Windows, where no program can press Ctrl-C for another)")
-            return True
-        story = Play(screen, self.cast.split())
-        bare = [f"{name} (bare socket)" if name in self.raw else name for name in story.cast]
-        story.print_row(bare, BOLD)
-        try:
-            with (
-                Server(program(self.step, "server"), story=story) as server,
-                contextlib.closing(Stage(self, server, story)) as stage,
-            ):
-                self.act(stage)
-            story.flush()
-            screen.paragraph("  why: ", YELLOW, " ".join(self.act.__doc__.split()))
-            return True
-        except (NotAsTold, OSError) as error:
-            story.flush()
-            for line in f"NOT AS TOLD: {error}".splitlines():
-                screen.line("  " + screen.paint(line, RED))
-            return False
-
-
-SCENES: list[Scene] = []
-
-
-def scene(step: int, kind: str, cast: str, **more) -> Callable:
-    """Enter the decorated function into the programme."""
-
-    def enter(act: Callable[[Stage], None]) -> Callable[[Stage], None]:
-        SCENES.append(Scene(act, step, kind, cast, **more))
-        return act
-
-    return enter
 
 
 @scene(1, "works", "ann")
@@ -530,11 +273,10 @@ def main() -> int:
     screen.paragraph("", "", LEGEND)
     for step in [int(only)] if only else STEPS:
         introduce(step, screen)
-        for scene in SCENES:
-            if scene.step == step:
-                played += 1
-                if not scene.play(screen):
-                    failed.append(f"step {step}, {scene.title}")
+        for each in [one for one in SCENES if one.step == step]:
+            played += 1
+            if not each.play(screen):
+                failed.append(f"step {step}, {each.title}")
     screen.line()
     told = f"{played - len(failed)} of {played} scenes went as told"
     screen.paragraph("", "", f"{told}; not: {'; '.join(failed)}" if failed else f"{told}.", BOLD)

@@ -164,7 +164,7 @@ def test_those_who_left_leave_no_thread_and_no_connection(chat):
         established = [c for c in process.net_connections() if c.status != psutil.CONN_LISTEN]
         return not established and process.num_threads() <= threads
 
-    threads = 3 if chat.step == 4 else 1  # step 4 has one for its log
+    threads = 3 if chat.step == 4 else 1  # step 4 has one for its room and one for its log
     wait_until(at_rest, "no thread and no connection left", chat.story)
 
 

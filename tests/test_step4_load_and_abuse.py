@@ -227,7 +227,7 @@ def test_out_of_file_descriptors_those_inside_go_on_and_newcomers_come_in_later(
 def test_out_of_threads_one_connection_is_refused_with_a_line_and_nothing_else(start):
     prelude = (
         "start = threading.Thread.start; threading.Thread.start = lambda thread:"
-        " start(thread) if threading.active_count() < 5 else"
+        " start(thread) if threading.active_count() < 6 else"
         " (_ for _ in ()).throw(RuntimeError('can\\'t start new thread'))"
     )
     chat = start(command=prepared(program(4, "server"), prelude))

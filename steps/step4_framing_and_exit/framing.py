@@ -25,7 +25,8 @@ class FrameError(ValueError):
 
 def safe(text: str) -> str:
     """Return `text` with U+FFFD in place of everything that a terminal would obey."""
-    return UNSAFE.sub("\ufffd", text)
+    # What is printable holds none of these, and to ask first is faster.
+    return text if text.isprintable() else UNSAFE.sub("\ufffd", text)
 
 
 def encode(text: str) -> bytes:

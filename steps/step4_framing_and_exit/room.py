@@ -117,9 +117,10 @@ def shut_down(connection: socket.socket, how: int) -> None:
 class Room:
     """The users, and all that happens to them in one order.
 
-    Any thread may `post` an event. A thread that finds nobody at work takes the turn, and
-    handles all events that wait as one batch. Only the holder of the turn touches the registry
-    and sends, and it sends without waiting: so the turn is short, and all see one order.
+    Any thread may `post` an event. A thread that finds the turn free handles the event itself;
+    what comes meanwhile waits, and is then handled as one batch by the room's own thread. Only
+    the holder of the turn touches the registry and sends, and it sends without waiting: so a
+    turn is short, and all users see one order.
     """
 
     def __init__(self, max_pending: int, log: Callable[[str], None]) -> None:
@@ -133,7 +134,10 @@ class Room:
         self.closed = False
         self.inbox: deque[tuple] = deque()
         self.turn = threading.Lock()
+        self.busy = threading.Event()  # somebody has posted while another had the turn
         self.new_batch()
+        self.thread = threading.Thread(target=self.keep_up, daemon=True)
+        self.thread.start()
 
     def reserve(self, user: User, nick: str) -> str | None:
         """Give a nickname to `user`, or return why not. Atomic, hence for any thread."""
@@ -145,15 +149,31 @@ class Room:
     def post(self, handler: Callable, *args) -> None:
         """Have `handler(*args)` called in its turn, and what it tells sent."""
         self.inbox.append((handler, args))
-        # Whoever has the turn looks again after giving it back: no event is left lying.
-        while self.inbox and self.turn.acquire(blocking=len(self.inbox) > INBOX):
+        # With a free turn, this thread saves the time that it takes to wake another one. It
+        # waits for the turn only if too much waits already: talkers are faster than the room.
+        if self.turn.acquire(blocking=len(self.inbox) > INBOX):
             try:
-                for _ in range(len(self.inbox)):
-                    handler, args = self.inbox.popleft()
-                    handler(*args)
-                self.send_batch()
+                self.handle_batch()
             finally:
                 self.turn.release()
+        if self.inbox:  # came while somebody had the turn
+            self.busy.set()
+
+    def keep_up(self) -> None:
+        """Handle what is posted while a batch is handled: the room's thread."""
+        while True:
+            self.busy.wait()
+            self.busy.clear()
+            while self.inbox:
+                with self.turn:
+                    self.handle_batch()
+
+    def handle_batch(self) -> None:
+        """Handle all events that wait, and send what they tell."""
+        for _ in range(len(self.inbox)):
+            handler, args = self.inbox.popleft()
+            handler(*args)
+        self.send_batch()
 
     def join(self, user: User) -> None:
         """A user with a nickname comes."""
@@ -284,7 +304,7 @@ class Room:
 
     def cut_off(self, user: User, why: str) -> None:
         """Disconnect a user, without regard to what waits."""
-        self.inbox.append((self.leave, (user, why)))  # first, for the reader has its own reason
+        self.inbox.append((self.leave, (user, why)))  # before the reader wakes and posts its own
         shut_down(user.connection, socket.SHUT_RDWR)  # wakes the reader and the writer
 
 

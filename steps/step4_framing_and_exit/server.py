@@ -141,7 +141,7 @@ def say_goodbye(room: Room, logger: threading.Thread) -> None:
     """Tell everybody that the server stops; wait for their last bytes, but not for long."""
     deadline = time.monotonic() + LINGER
     room.post(room.close)
-    for thread in set(threading.enumerate()) - {threading.main_thread(), logger}:
+    for thread in set(threading.enumerate()) - {threading.main_thread(), room.thread, logger}:
         thread.join(max(deadline - time.monotonic(), 0))
     LOG.put(b"")
     logger.join(LINGER / 2)
