@@ -25,6 +25,10 @@ HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 class User:
     """One connection, the nickname behind it, and what waits to be sent to it."""
 
+    # Closer together in memory than in a dict, and the broadcast looks at every user.
+    __slots__ = ("changed", "connection", "last", "left", "nick", "patience_ends", "peer")
+    __slots__ += ("pending", "waiting", "writer")
+
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.connection = connection
         self.peer = peer  # the address of the other side, for the log

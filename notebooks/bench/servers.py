@@ -1,0 +1,163 @@
+"""The servers that are compared: how each is started on a free port, and how it is stopped."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+STEPS = HERE.parents[1] / "steps"
+HOST = "127.0.0.1"
+START = 10.0  # seconds for a server to listen
+STOP = 2.5  # seconds for a server to end when it is asked to; then it is killed
+NGIRCD = """[Global]
+Name = bench.local
+Info = bench
+Listen = {host}
+Ports = {port}
+MotdPhrase = bench
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxPenaltyTime = 0
+PingTimeout = 3600
+[Options]
+CloakHost = bench
+DNS = no
+Ident = no
+PAM = no
+"""
+
+
+class ServerError(Exception):
+    """A server could not be started."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server to measure: its name in tables, the dialect it speaks, what starts it."""
+
+    name: str
+    title: str
+    dialect: str
+    script: Path | None = None  # None: ngIRCd
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that listens."""
+
+    host: str
+    port: int
+    pid: int
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        Server("forwarder", "forwarder", "raw", HERE / "forwarder.py"),
+        Server("asyncio", "asyncio", "frames", HERE / "asyncio_chat.py"),
+        Server("step3", "step 3", "lines", STEPS / "step3_multi_threaded" / "server.py"),
+        Server(
+            "step4",
+            "step 4",
+            "frames",
+            STEPS / "step4_framing_and_exit" / "server.py",
+            ("--max-clients", "8192"),
+        ),
+        Server("ngircd", "ngIRCd", "irc"),
+    )
+}
+
+
+def missing(server: Server) -> str | None:
+    """Return why a server cannot be measured here, or None."""
+    if server.script is None:
+        return None if shutil.which("ngircd") else "ngircd is not installed"
+    return None if server.script.is_file() else f"{server.script.name} is not there"
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Running]:
+    """Start a server, yield where it listens, stop it."""
+    with contextlib.ExitStack() as stack:
+        # A file, for nobody reads here: a pipe would fill, and the server wait to write.
+        errors = stack.enter_context(tempfile.TemporaryFile())
+        if server.script is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            process, address = start_ngircd(Path(folder), errors, stack)
+        else:
+            process, address = start_script(server, errors, stack)
+        yield Running(*address, process.pid)
+
+
+def start_script(server: Server, errors, stack) -> tuple[subprocess.Popen, tuple[str, int]]:
+    """Start a Python server on a free port, and wait for its line `listening on HOST:PORT`."""
+    command = [sys.executable, server.script, "--host", HOST, "--port", "0", *server.options]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+    )
+    stack.callback(stop, process)
+    timer = threading.Timer(START, process.kill)  # then `readline` returns
+    timer.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        timer.cancel()
+    words, _, address = line.strip().rpartition(" ")
+    if words != "listening on":
+        raise ServerError(f"{server.title} does not start: {last_line(errors)}")
+    host, _, port = address.rpartition(":")
+    return process, (host, int(port))
+
+
+def start_ngircd(folder: Path, errors, stack) -> tuple[subprocess.Popen, tuple[str, int]]:
+    """Start ngIRCd in the foreground and wait until it accepts connections."""
+    with socket.create_server((HOST, 0)) as probe:  # ngIRCd cannot be asked for a free port
+        address = probe.getsockname()
+    folder.chmod(0o755)  # it gives up the rights of root, and reads its file after that
+    configuration = folder / "ngircd.conf"
+    configuration.write_text(NGIRCD.format(host=HOST, port=address[1]), encoding="utf-8")
+    process = subprocess.Popen(
+        [shutil.which("ngircd"), "-n", "-f", configuration],
+        stdin=subprocess.DEVNULL,
+        stdout=errors,
+        stderr=errors,
+    )
+    stack.callback(stop, process)
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(address, 1).close()
+            return process, address
+        except OSError:
+            time.sleep(0.02)
+    raise ServerError(f"ngIRCd does not start: {last_line(errors)}")
+
+
+def last_line(errors) -> str:
+    """Return the last line that a server has written to its standard error."""
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
+
+
+def stop(process: subprocess.Popen) -> None:
+    """Ask a process to end; kill it if it does not."""
+    process.terminate()
+    try:
+        process.wait(STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

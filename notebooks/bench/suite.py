@@ -1,0 +1,361 @@
+"""What is measured: the cases, their order, the tables that come of them, and the goals."""
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.load import raise_file_limit
+from bench.servers import HERE, SERVERS, ServerError, missing, running, stop
+from bench.stats import number, table
+
+MOST_MESSAGES = 2000  # in mode "single"
+SPARE_FILES = 200  # descriptors that a process needs for other things than users
+DISTURBED = 25  # percent of a core that other processes may use
+SUBJECT = "step4"  # the server that has goals
+MODES = {
+    "single": ("forwarder", "asyncio", "step3", "step4"),
+    "rate": ("forwarder", "asyncio", "step3", "step4"),
+    "saturation": ("forwarder", "asyncio", "step3", "step4", "ngircd"),
+    "crowd": ("step4",),
+    "idle": ("asyncio", "step4"),
+}
+ONCE = ("crowd", "idle")  # long, and steady: not repeated
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. Times in seconds."""
+
+    single_users: tuple[int, ...] = (10, 100, 500)
+    deliveries: int = 50_000  # in mode "single"; the more users, the fewer messages
+    users: int = 100
+    senders: int = 10
+    rate: float = 3000.0  # messages per second, all senders together
+    rate_seconds: float = 2.5
+    saturation_seconds: float = 1.5
+    warm_up: float = 0.5
+    drain: float = 2.0
+    crowd: int = 5000
+    idle_users: int = 1000
+    idle_seconds: float = 5.0
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    single_users=(10, 100),
+    deliveries=5_000,
+    rate_seconds=0.8,
+    saturation_seconds=0.6,
+    warm_up=0.3,
+    drain=0.8,
+    crowd=500,
+    idle_users=200,
+    idle_seconds=1.0,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One server under one load."""
+
+    mode: str
+    server: str
+    users: int
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.users} users, {SERVERS[self.server].title}"
+
+
+def plan(
+    modes: Iterable[str], servers: Iterable[str], sizes: Sizes, repeat: int, seed: int
+) -> list[Case]:
+    """Return all cases in the order in which they run: every time the servers are shuffled."""
+    chance = random.Random(seed)
+    users = {"single": sizes.single_users, "crowd": (sizes.crowd,), "idle": (sizes.idle_users,)}
+    cases = []
+    for turn in range(repeat):
+        for mode in modes:
+            if turn and mode in ONCE:
+                continue
+            for count in users.get(mode, (sizes.users,)):
+                here = [name for name in MODES[mode] if name in servers]
+                cases += [Case(mode, name, count) for name in chance.sample(here, len(here))]
+    return cases
+
+
+def settings(case: Case, sizes: Sizes) -> dict:
+    """Return what the load generator is to do in a case."""
+    seconds = {
+        "rate": sizes.rate_seconds,
+        "saturation": sizes.saturation_seconds,
+        "idle": sizes.idle_seconds,
+    }
+    return {
+        "mode": case.mode,
+        "dialect": SERVERS[case.server].dialect,
+        "users": case.users,
+        "senders": case.users if case.mode == "rate" else min(sizes.senders, case.users),
+        "messages": min(sizes.deliveries // case.users, MOST_MESSAGES),
+        "rate": sizes.rate,
+        "seconds": seconds.get(case.mode, 1.0),
+        "warm_up": sizes.warm_up,
+        "drain": sizes.drain,
+    }
+
+
+def measure(case: Case, sizes: Sizes, samples: Path | None = None) -> dict:
+    """Start a server, put the load of a case on it and return what the generator has found.
+
+    `samples` names a file for the single latencies in milliseconds. A case that fails returns
+    {"error": why}.
+    """
+    limit = raise_file_limit()
+    if case.users + SPARE_FILES > limit:
+        return {"error": f"{case.users} users need more open files than the system's {limit}"}
+    task = settings(case, sizes)
+    if samples:
+        task["samples"] = str(samples)
+    try:
+        with running(SERVERS[case.server]) as server:
+            task |= {"host": server.host, "port": server.port, "pid": server.pid}
+            return generate(task)
+    except (ServerError, OSError) as error:
+        return {"error": str(error)}
+
+
+def generate(task: dict) -> dict:
+    """Run the load generator on a task, in a process of its own, and return its results."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.load"],
+        cwd=HERE.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        patience = 120 + task["seconds"] + task["warm_up"] + task["drain"]
+        output, errors = process.communicate(json.dumps(task), timeout=patience)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no result after {patience:.0f} seconds"}
+    finally:
+        stop(process)
+    if process.returncode:
+        return {"error": (errors.strip().split("\n")[-1] or f"status {process.returncode}")}
+    return json.loads(output)
+
+
+def disturbed(run: dict) -> bool:
+    """Return whether other processes took much of the machine during a run."""
+    return run.get("others_cpu_percent", 0) > DISTURBED
+
+
+class Results:
+    """The results of all cases, each as often as it was repeated."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        self.sizes = sizes
+        self.runs: dict[Case, list[dict]] = {}
+
+    def add(self, case: Case, result: dict) -> None:
+        """Keep one result."""
+        self.runs.setdefault(case, []).append(result)
+
+    def median(self, mode: str, server: str, users: int, key: str) -> float | None:
+        """Return the median of a value over the repetitions, or None where there is none.
+
+        Repetitions that other processes disturbed are left out, unless all were disturbed.
+        """
+        runs = [run for run in self.runs.get(Case(mode, server, users), []) if key in run]
+        values = [run[key] for run in [run for run in runs if not disturbed(run)] or runs]
+        return statistics.median(values) if values else None
+
+    def errors(self) -> list[str]:
+        """Return one line for each case that failed."""
+        return [
+            f"failed: {case}: {run['error']}"
+            for case, runs in self.runs.items()
+            for run in runs
+            if "error" in run
+        ]
+
+    def as_json(self) -> dict:
+        """Return everything, as JSON can hold it."""
+        return {
+            "sizes": vars(self.sizes),
+            "cases": [
+                {"mode": case.mode, "server": case.server, "users": case.users, "runs": runs}
+                for case, runs in self.runs.items()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a value of a mode, for a number of users."""
+
+    mode: str
+    users: int
+    key: str
+    title: str
+    lower_is_better: bool | None = None  # None: it is not a matter of better
+
+
+def rows(sizes: Sizes) -> list[Row]:
+    """Return the lines of the table."""
+    lines = []
+    for users in sizes.single_users:
+        lines += [
+            Row("single", users, "p50_ms", f"one message at a time, {users} users: p50, ms", True),
+            Row("single", users, "p99_ms", "p99, ms", True),
+            Row("single", users, "last_p50_ms", "last recipient (median), ms", True),
+        ]
+    rate = f"{sizes.rate:.0f} messages/s to {sizes.users} users"
+    return [
+        *lines,
+        Row("rate", sizes.users, "p50_ms", f"{rate}: p50, ms", True),
+        Row("rate", sizes.users, "p99_ms", "p99, ms", True),
+        Row("rate", sizes.users, "lost", "not delivered when time was up"),
+        Row("rate", sizes.users, "sent_late_p99_ms", "(generator sent late: p99, ms)"),
+        Row(
+            "saturation",
+            sizes.users,
+            "deliveries_per_s",
+            f"saturation, {sizes.users} users: deliveries/s",
+            False,
+        ),
+        Row("saturation", sizes.users, "server_cpu_percent", "(server busy, % of a core)"),
+        Row("saturation", sizes.users, "generator_cpu_percent", "(generator busy, %)"),
+        Row("saturation", sizes.users, "others_cpu_percent", "(other processes, %)"),
+        Row("crowd", sizes.crowd, "received", f"{sizes.crowd} users: reached by a broadcast"),
+        Row("crowd", sizes.crowd, "last_ms", "last recipient, ms"),
+        Row("crowd", sizes.crowd, "join_seconds", "all joined after, s"),
+        Row("crowd", sizes.crowd, "server_kb_per_user", "server's memory per user, kB"),
+        Row("idle", sizes.idle_users, "server_cpu_percent", f"{sizes.idle_users} silent: CPU, %"),
+    ]
+
+
+def values_table(results: Results, servers: list[str]) -> str:
+    """Return the medians of all servers, side by side."""
+    header = ["median of the repetitions", *(SERVERS[name].title for name in servers)]
+    lines = []
+    for row in rows(results.sizes):
+        values = [results.median(row.mode, name, row.users, row.key) for name in servers]
+        if any(value is not None for value in values):
+            lines.append([row.title, *map(number, values)])
+    return table(header, lines)
+
+
+def ratios_table(results: Results, servers: list[str]) -> str:
+    """Return how many times better step 4 is than each of the others."""
+    others = [name for name in servers if name != SUBJECT]
+    header = ["step 4 is better by a factor of", *(f"than {SERVERS[n].title}" for n in others)]
+    lines = []
+    for row in rows(results.sizes):
+        ours = results.median(row.mode, SUBJECT, row.users, row.key)
+        if row.lower_is_better is None or not ours:
+            continue
+        cells = []
+        for name in others:
+            theirs = results.median(row.mode, name, row.users, row.key)
+            factor = theirs and (theirs / ours if row.lower_is_better else ours / theirs)
+            cells.append(number(factor or None))
+        lines.append([row.title, *cells])
+    return table(header, lines) if lines and others else ""
+
+
+def goals_table(results: Results) -> str:
+    """Return the goals of step 4, what was found, and whether they are met."""
+    lines = []
+    for goal, found, met in goals(results):
+        if found is not None:
+            lines.append([goal, number(found), "yes" if met(found) else "NO"])
+    return table(["goal", "found", "met"], lines) if lines else ""
+
+
+def goals(results: Results) -> list[tuple[str, float | None, Callable[[float], bool]]]:
+    """Return each goal of step 4 as its text, the value found, and what makes it met."""
+    sizes, median = results.sizes, results.median
+
+    def ratio(mode: str, users: int, key: str, other: str) -> float | None:
+        ours, theirs = (median(mode, name, users, key) for name in (SUBJECT, other))
+        return ours / theirs if ours is not None and theirs else None
+
+    users = sizes.users
+    singles = [
+        (
+            f"p50, one message at a time, {count} users: at most asyncio's",
+            ratio("single", count, "p50_ms", "asyncio"),
+            lambda found: found <= 1,
+        )
+        for count in sizes.single_users
+    ]
+    rates = [
+        (
+            f"p99 at {sizes.rate:.0f} messages/s: at most a hundredth of {SERVERS[other].title}'s",
+            ratio("rate", users, "p99_ms", other),
+            lambda found: found <= 0.01,
+        )
+        for other in ("asyncio", "step3")
+    ]
+    reached = median("crowd", SUBJECT, sizes.crowd, "received")
+    return [
+        *singles,
+        *rates,
+        (
+            f"p99 at {sizes.rate:.0f} messages/s: under 5 ms",
+            median("rate", SUBJECT, users, "p99_ms"),
+            lambda found: found < 5,
+        ),
+        (
+            "deliveries/s at saturation: 30 times asyncio's",
+            ratio("saturation", users, "deliveries_per_s", "asyncio"),
+            lambda found: found >= 30,
+        ),
+        (
+            "deliveries/s at saturation: 5 times ngIRCd's",
+            ratio("saturation", users, "deliveries_per_s", "ngircd"),
+            lambda found: found >= 5,
+        ),
+        (
+            f"a broadcast reaches all of {sizes.crowd} users",
+            None if reached is None else reached + 1,
+            lambda found: found == sizes.crowd,
+        ),
+        (
+            "memory per user: under 40 kB",
+            median("crowd", SUBJECT, sizes.crowd, "server_kb_per_user"),
+            lambda found: found < 40,
+        ),
+        (
+            f"{sizes.idle_users} silent users: 0 % CPU",
+            median("idle", SUBJECT, sizes.idle_users, "server_cpu_percent"),
+            lambda found: found < 0.5,
+        ),
+    ]
+
+
+def notes(results: Results) -> list[str]:
+    """Return what a reader of the tables has to know."""
+    lines = []
+    runs = [run for runs in results.runs.values() for run in runs]
+    if count := sum(map(disturbed, runs)):
+        lines.append(
+            f"Not a quiet machine: in {count} of {len(runs)} runs other processes took more than "
+            f"{DISTURBED} % of a core. Medians leave these runs out where others are left."
+        )
+    if any(case.server == "step3" for case in results.runs):
+        lines.append(
+            "Step 3 has no frames: under load its messages arrive glued, most without an author."
+        )
+    return lines
+
+
+def unavailable(servers: Iterable[str]) -> dict[str, str]:
+    """Return which servers cannot be measured here, and why."""
+    return {name: why for name in servers if (why := missing(SERVERS[name]))}

@@ -1,0 +1,135 @@
+"""Simulated users: connects them, has them join, and reads until each has seen what it awaits."""
+
+import selectors
+import socket
+import time
+
+from bench.dialects import Raw
+
+QUIET = 0.1  # seconds without a byte after which nothing more is under way
+BUFFER = 262_144  # bytes that one `recv` may return
+
+
+class LoadError(Exception):
+    """The server did not do what was asked of it, or not in time."""
+
+
+class User:
+    """One connection to the server, and the nickname that it uses."""
+
+    def __init__(self, index: int, connection: socket.socket) -> None:
+        self.index = index
+        self.nick = nickname(index)
+        self.connection = connection
+
+    def receive(self, buffer: bytearray | memoryview) -> int:
+        """Read what is there into `buffer`, return the number of bytes; LoadError at the end."""
+        try:
+            size = self.connection.recv_into(buffer)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise LoadError(f"{self.nick} was disconnected: {error.strerror}") from None
+        if not size:
+            raise LoadError(f"{self.nick} was disconnected")
+        return size
+
+
+def nickname(index: int) -> str:
+    """Return a nickname; all have one length, so that messages have, too."""
+    return f"u{index:05d}"
+
+
+class Gathering:
+    """Users, and the bytes that each of them is still to see."""
+
+    def __init__(self, address: tuple[str, int], dialect: Raw, seconds: float) -> None:
+        self.address = address
+        self.dialect = dialect
+        self.deadline = time.monotonic() + seconds
+        self.users: list[User] = []
+        self.awaited: dict[User, bytes] = {}
+        self.tails: dict[User, bytes] = {}  # the last bytes read: what is awaited may come in two
+        self.received = 0  # bytes, by all users
+        self.buffer = bytearray(BUFFER)
+        self.selector = selectors.DefaultSelector()
+
+    def join(self, count: int) -> None:
+        """Have `count` users join, several at once; LoadError when that takes too long."""
+        for index in range(count):
+            self.read_until(self.dialect.joins_at_once - 1)
+            user = self.connect(index)
+            if welcome := self.dialect.welcome(user.nick):
+                self.awaited[user] = welcome
+        self.read_until(0)
+
+    def connect(self, index: int) -> User:
+        """Connect one user and send what a newcomer sends."""
+        seconds = max(self.deadline - time.monotonic(), 1e-3)
+        try:
+            connection = socket.create_connection(self.address, seconds)
+        except OSError as error:
+            raise LoadError(f"{nickname(index)} cannot connect: {error}") from None
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+        user = User(index, connection)
+        self.users.append(user)
+        self.selector.register(connection, selectors.EVENT_READ, user)
+        if hello := self.dialect.hello(user.nick):
+            connection.send(hello)
+        return user
+
+    def say_something(self, author: User) -> None:
+        """Send one message, read until all others have it and no byte is under way any more."""
+        payload = self.dialect.payload(0)
+        author.connection.send(self.dialect.message(payload))
+        delivered = self.dialect.delivered(author.nick, payload)
+        self.awaited = {user: delivered for user in self.users if user is not author}
+        self.read_until(0)
+        while self.pump(QUIET):
+            pass
+
+    def read_until(self, left: int) -> None:
+        """Read until no more than `left` users wait for something."""
+        while len(self.awaited) > left:
+            if time.monotonic() > self.deadline:
+                users, waiting = len(self.users), len(self.awaited)
+                raise LoadError(f"{waiting} of {users} users got no answer in time")
+            self.pump(1)
+
+    def pump(self, timeout: float) -> int:
+        """Read what has arrived; wait for it `timeout` seconds at most. Return the bytes."""
+        before = self.received
+        for key, _ in self.selector.select(timeout):
+            user = key.data
+            size = user.receive(self.buffer)
+            self.received += size
+            if awaited := self.awaited.get(user):
+                self.look_for(awaited, user, bytes(self.buffer[:size]))
+        return self.received - before
+
+    def look_for(self, awaited: bytes, user: User, data: bytes) -> None:
+        """Strike a user off the list of those who wait if `data` has what it waits for."""
+        data = self.tails.pop(user, b"") + data
+        if awaited in data:
+            del self.awaited[user]
+        else:
+            self.tails[user] = data[-len(awaited) :]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.selector.close()
+        for user in self.users:
+            user.connection.close()
+
+
+def gather(address: tuple[str, int], dialect: Raw, count: int, seconds: float) -> Gathering:
+    """Return `count` users who have joined and have nothing left to read.
+
+    The last one says something: servers accept in the order in which clients connect, so
+    when everybody has it, all are in.
+    """
+    gathering = Gathering(address, dialect, seconds)
+    gathering.join(count)
+    gathering.say_something(gathering.users[-1])
+    return gathering

@@ -1,0 +1,56 @@
+"""The benchmark: that it measures what it says, on sizes that take seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import stats, suite
+
+BENCH = Path(__file__).parent.parent / "notebooks" / "bench"
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(BENCH), *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_one_command_prints_values_ratios_and_goals_and_keeps_the_results(tmp_path):
+    results = tmp_path / "results.json"
+    servers = "forwarder,asyncio,step3,step4"
+    done = bench("--quick", "--modes", "single", "--servers", servers, "--json", str(results))
+    assert done.returncode == 0, done.stderr
+    assert "one message at a time, 10 users: p50, ms" in done.stdout
+    assert "step 4 is better by a factor of" in done.stdout
+    assert "at most asyncio's" in done.stdout
+    kept = json.loads(results.read_text("utf-8"))
+    assert "single" in json.dumps(kept)
+
+
+def test_under_a_rate_every_message_is_counted(tmp_path):
+    sizes = suite.QUICK
+    [case] = suite.plan(["rate"], ["step4"], sizes, 1, 1)
+    found = suite.measure(case, sizes)
+    assert "error" not in found
+    assert found["lost"] == 0
+    assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--modes", "nonsense"], ["--servers", ""], ["--repeat", "0"], ["--json", "/no/such/x.json"]],
+)
+def test_bad_input_is_told_in_one_line_with_status_2(arguments):
+    done = bench(*arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_percentile_is_one_of_the_values_by_nearest_rank():
+    values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
+    found = [stats.percentile(values, percent) for percent in (1, 20, 21, 50, 99, 100)]
+    assert found == [1.0, 1.0, 2.0, 3.0, 5.0, 5.0]
