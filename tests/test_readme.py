@@ -21,7 +21,7 @@ EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
 
 def commands(page: Path) -> list[str]:
     """Return the command lines of the blocks marked `sh`."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     lines = "".join(blocks).replace("\\\n", "").splitlines()
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
@@ -112,8 +112,15 @@ def test_every_link_leads_to_a_file(page):
 def test_the_difference_that_a_guide_shows_is_there(page):
     [command] = [command for command in commands(page) if command.startswith("diff ")]
     difference = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
-    [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     assert shown in difference
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=names)
+def test_the_code_that_a_guide_quotes_is_there(page):
+    code = "".join(path.read_text("utf-8") for path in page.parent.glob("*.py"))
+    for shown in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+        assert shown in code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)

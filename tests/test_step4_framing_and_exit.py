@@ -92,6 +92,14 @@ def test_more_than_max_clients_are_told_that_the_server_is_full(start):
     chat.join("dora")
 
 
+def test_the_last_free_place_goes_to_one_of_two_who_come_at_once(start):
+    chat = start("--max-clients", "2")
+    chat.join("ann")
+    newcomers = [chat.connect("bob"), chat.connect("carl")]
+    answers = sorted(newcomer.expect_server_line() for newcomer in newcomers)
+    assert answers == [QUESTION, "* server is full"]
+
+
 def test_all_in_one_piece_nickname_messages_and_quit_is_not_lost(chat):
     ann = chat.join("ann")
     bob = chat.connect("bob")
@@ -298,10 +306,14 @@ def test_the_log_says_who_joined_who_left_and_why(chat):
     carl.send(b"\xff\xff\xff\xff")
     ann.expect("* carl left")
     wait_until(lambda: "carl left" in chat.server.stderr(), "a log line", chat.story)  # noqa: F405
+    chat.connect("hasty").close()
+    rude = chat.connect("rude")
+    rude.send(b"\0\0\0\1\xff")
+    wait_until(lambda: chat.server.stderr().count("\n") == 7, "7 log lines", chat.story)  # noqa: F405
     log = chat.server.stderr().splitlines()
-    assert len(log) == 5
     assert log[0].startswith("ann joined")
     assert "bob left: bye" in log
+    assert any(line.endswith(" refused: the text is not valid UTF-8") for line in log)
     assert "carl left: a frame of 4294967295 bytes is over the limit of 65536" in log
 
 

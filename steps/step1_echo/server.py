@@ -23,7 +23,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)
-    listener.settimeout(1)  # Windows notices Ctrl-C only between two calls of `accept`
+    listener.settimeout(0.5)  # Windows notices Ctrl-C only between two calls of `accept`
     return listener
 
 

@@ -27,12 +27,12 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)
-    listener.settimeout(1)  # Windows notices Ctrl-C only between two calls of `accept`
+    listener.settimeout(0.5)  # Windows notices Ctrl-C only between two calls of `accept`
     return listener
 
 
 def accept(listener: socket.socket) -> socket.socket | None:
-    """Return the connection of the next client, None if nobody comes for a second."""
+    """Return the connection of the next client, None if nobody comes for half a second."""
     try:
         connection, _ = listener.accept()
         # Send small messages at once, do not collect them (Nagle's algorithm).
@@ -95,7 +95,7 @@ def wait_for_leaver(left: queue.SimpleQueue) -> socket.socket:
     """Return the first connection whose stream has ended."""
     while True:
         try:
-            return left.get(timeout=1)  # in short waits, as in `open_listener`
+            return left.get(timeout=0.5)  # in short waits, as in `open_listener`
         except queue.Empty:
             continue
 

@@ -16,7 +16,8 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 0.2  # seconds for which all talkers wait for a user who is far behind
+PATIENCE = 0.2  # seconds without progress for which talkers wait for a user who is far behind
+MOST_PATIENCE = 2.0  # seconds for which they wait at most, until this user has caught up
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -26,8 +27,8 @@ class User:
     """One connection, the nickname behind it, and what waits to be sent to it."""
 
     # Closer together in memory than in a dict, and the broadcast looks at every user.
-    __slots__ = ("changed", "connection", "last", "left", "nick", "patience_ends", "peer")
-    __slots__ += ("pending", "waiting", "writer")
+    __slots__ = ("behind_since", "changed", "connection", "last", "left", "nick", "peer")
+    __slots__ += ("pending", "progress", "waiting", "writer")
 
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.connection = connection
@@ -39,7 +40,8 @@ class User:
         self.last = False  # nothing more will be sent
         self.changed = threading.Condition()  # guards and announces the three above
         self.writer: threading.Thread | None = None
-        self.patience_ends: float | None = None  # when the others cease to wait for this user
+        self.behind_since: float | None = None  # since when this user is far behind
+        self.progress = 0.0  # when the writer got something sent
 
     def send(self, data: bytes) -> bool:
         """Send without waiting; return False if some of it was left to the writer."""
@@ -70,6 +72,7 @@ class User:
                 pass
             with self.changed:
                 self.waiting -= len(data)
+                self.progress = time.monotonic()
                 self.changed.notify_all()
         shut_down(self.connection, socket.SHUT_WR)
 
@@ -82,6 +85,15 @@ class User:
                 parts.append(self.pending.popleft())
                 size += len(parts[-1])
             return b"".join(parts)
+
+    def catch_up(self) -> None:
+        """Wait until nothing waits to be sent, as long as there is some hope for that."""
+        with self.changed:
+            while self.waiting:
+                ends = min(self.progress + PATIENCE, self.behind_since + MOST_PATIENCE)
+                if not self.changed.wait(max(ends - time.monotonic(), 0)):
+                    return
+            self.behind_since = None
 
     def finish(self) -> None:
         """End the stream (send FIN) behind all that has been sent."""
@@ -229,7 +241,8 @@ class Room:
             self.online = []
             if not self.closed:
                 self.tell_others(user, f"* {user.nick} left")
-        self.log(f"{user.nick or user.peer} left: {why}")
+        refused = not joined and farewell not in ("", "* bye")
+        self.log(f"{user.nick or user.peer} {'refused' if refused else 'left'}: {why}")
 
     def close(self) -> None:
         """The server stops: everybody leaves."""
@@ -291,20 +304,18 @@ class Room:
     def wait_for(self, behind: list[User]) -> None:
         """Let users catch up who are far behind, so that talkers get no faster than readers.
 
-        Each is waited for once, for a short time, until they have caught up: who has stopped
-        reading stops nobody, and is cut off when too much waits.
+        Who has stopped reading stops nobody: without progress the wait is soon over, it does not
+        begin anew, and the user is cut off when too much waits.
         """
+        now = time.monotonic()
         for user in behind:
             if user.waiting > self.max_pending:
                 self.cut_off(user, "does not read")
-            elif user.waiting > self.max_pending // 2 and user.patience_ends is None:
-                user.patience_ends = time.monotonic() + PATIENCE
+            elif user.waiting > self.max_pending // 2 and user.behind_since is None:
+                user.behind_since = user.progress = now
         for user in behind:
-            if user.patience_ends is not None:
-                rest = max(user.patience_ends - time.monotonic(), 0)
-                with user.changed:
-                    if user.changed.wait_for(lambda user=user: not user.waiting, rest):
-                        user.patience_ends = None
+            if user.behind_since is not None:
+                user.catch_up()
 
     def cut_off(self, user: User, why: str) -> None:
         """Disconnect a user, without regard to what waits."""

@@ -32,7 +32,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)
-    listener.settimeout(1)  # Windows notices Ctrl-C only between two calls of `accept`
+    listener.settimeout(0.5)  # Windows notices Ctrl-C only between two calls of `accept`
     return listener
 
 
@@ -88,7 +88,7 @@ def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Ev
         # Send small messages at once, do not collect them (Nagle's algorithm).
         user.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reader = FrameReader(user.connection)
-        if len(room.connections) > args.max_clients:
+        if user not in room.connections:
             raise ValueError("server is full")
         if log_in(user, reader, room, args.login_timeout):
             room.post(room.join, user)
@@ -117,12 +117,23 @@ def serve(listener: socket.socket, room: Room, args: argparse.Namespace) -> None
             freed.wait(1)
             continue
         user = User(connection, "{}:{}".format(*peer))
-        room.connections.add(user)
+        if len(room.connections) < args.max_clients:
+            room.connections.add(user)
         try:
             threading.Thread(target=handle, args=(user, room, args, freed), daemon=True).start()
         except RuntimeError as error:  # out of threads
-            room.post(room.leave, user, str(error), "* server is out of threads, come again later")
-            connection.close()
+            room.connections.discard(user)
+            refuse(connection, "server is out of threads, come again later")
+            log(f"{user.peer} refused: {error}")
+
+
+def refuse(connection: socket.socket, why: str) -> None:
+    """Say why to somebody who cannot be served, and close the connection."""
+    with connection:
+        try:
+            send_frame(connection, f"* {why}")
+        except OSError:  # has gone already
+            pass
 
 
 def log(line: str) -> None:
@@ -142,7 +153,8 @@ def say_goodbye(room: Room, logger: threading.Thread) -> None:
     deadline = time.monotonic() + LINGER
     room.post(room.close)
     for thread in set(threading.enumerate()) - {threading.main_thread(), room.thread, logger}:
-        thread.join(max(deadline - time.monotonic(), 0))
+        if thread.is_alive():  # the signal may have come while one was being started
+            thread.join(max(deadline - time.monotonic(), 0))
     LOG.put(b"")
     logger.join(LINGER / 2)
 
