@@ -16,8 +16,8 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 0.2  # seconds without progress for which talkers wait for a user who is far behind
-MOST_PATIENCE = 2.0  # seconds for which they wait at most, until this user has caught up
+PATIENCE = 0.5  # seconds without progress for which talkers wait for a user who is far behind
+MOST_PATIENCE = 5.0  # seconds after which they wait no longer, progress or not
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -40,8 +40,8 @@ class User:
         self.last = False  # nothing more will be sent
         self.changed = threading.Condition()  # guards and announces the three above
         self.writer: threading.Thread | None = None
-        self.behind_since: float | None = None  # since when this user is far behind
-        self.progress = 0.0  # when the writer got something sent
+        self.behind_since = 0.0  # when the first of the waiting bytes came
+        self.progress = 0.0  # when that was, or when the writer last got some sent
 
     def send(self, data: bytes) -> bool:
         """Send without waiting; return False if some of it was left to the writer."""
@@ -58,6 +58,8 @@ class User:
                 writer = threading.Thread(target=self.write, daemon=True)
                 writer.start()
                 self.writer = writer
+            if not self.waiting:
+                self.behind_since = self.progress = time.monotonic()
             self.pending.append(data)
             self.waiting += len(data)
             self.changed.notify_all()
@@ -93,7 +95,6 @@ class User:
                 ends = min(self.progress + PATIENCE, self.behind_since + MOST_PATIENCE)
                 if not self.changed.wait(max(ends - time.monotonic(), 0)):
                     return
-            self.behind_since = None
 
     def finish(self) -> None:
         """End the stream (send FIN) behind all that has been sent."""
@@ -307,14 +308,10 @@ class Room:
         Who has stopped reading stops nobody: without progress the wait is soon over, it does not
         begin anew, and the user is cut off when too much waits.
         """
-        now = time.monotonic()
         for user in behind:
             if user.waiting > self.max_pending:
                 self.cut_off(user, "does not read")
-            elif user.waiting > self.max_pending // 2 and user.behind_since is None:
-                user.behind_since = user.progress = now
-        for user in behind:
-            if user.behind_since is not None:
+            elif user.waiting > self.max_pending // 2:
                 user.catch_up()
 
     def cut_off(self, user: User, why: str) -> None:
