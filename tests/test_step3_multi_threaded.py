@@ -125,8 +125,8 @@ def test_people_who_come_and_go_do_not_disturb_those_who_talk(start, foreign):
     ann, bob = chat.join("ann"), chat.join("bob")
 
     def come_and_go(number: int) -> None:
-        for _ in range(25):
-            guest = chat.connect(f"guest{number}")
+        for turn in range(25):  # each with a nickname of its own: the last may still be taken
+            guest = chat.connect(f"guest{number}.{turn}")
             guest.say(guest.name)
             guest.has_received(b"welcome", within=chat.story.deadline)
             guest.close()
