@@ -7,6 +7,7 @@ Cannot do: answer a second client before the first one has left.
 
 import argparse
 import os
+import select
 import signal
 import socket
 import sys
@@ -27,9 +28,16 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
+def receive(connection: socket.socket) -> bytes:
+    """Wait for bytes and return what has arrived, b"" at the end of the stream."""
+    while not select.select([connection], [], [], 0.5)[0]:
+        pass  # nothing yet; in short waits, for the same reason as in `open_listener`
+    return connection.recv(CHUNK)
+
+
 def echo(connection: socket.socket) -> None:
-    """Send back all that arrives, until the peer ends its stream: `recv` then returns b""."""
-    while data := connection.recv(CHUNK):
+    """Send back all that arrives, until the peer ends its stream."""
+    while data := receive(connection):
         connection.sendall(data)  # `send` may take only a part; this takes all
 
 
