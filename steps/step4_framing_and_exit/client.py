@@ -48,6 +48,8 @@ class Keyboard:
 
     def _stop_if_over(self) -> None:
         if self.status is not None and self.session.app.is_running:
+            # An empty prompt would stay on the screen; what was half typed shall stay.
+            self.session.app.erase_when_done = not self.session.default_buffer.text
             self.session.app.exit(exception=EOFError)
 
 

@@ -16,7 +16,7 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 0.5  # seconds without progress for which talkers wait for a user who is far behind
+PATIENCE = 1.0  # seconds without progress for which talkers wait for a user who is far behind
 MOST_PATIENCE = 5.0  # seconds after which they wait no longer, progress or not
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
@@ -248,7 +248,7 @@ class Room:
     def close(self) -> None:
         """The server stops: everybody leaves."""
         self.closed = True
-        for user in list(self.connections):
+        for user in [*self.users, *self.connections]:  # who has joined: in the order of joining
             self.leave(user, "the server stops", "* server is shutting down")
 
     def who(self) -> list[bytes]:
