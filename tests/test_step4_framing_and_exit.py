@@ -418,3 +418,9 @@ class TestWithPromptToolkit:
         chat.server.process.kill()
         assert terminal.exits(within=2) == 1
         assert "the server has closed the connection" in terminal.lines()
+        assert "> half a li" in terminal.lines()
+
+    def test_no_empty_prompt_stays_when_the_server_goes(self, chat, terminal):
+        chat.server.interrupt()
+        assert terminal.exits(within=2) == 1
+        assert ">" not in terminal.lines()
