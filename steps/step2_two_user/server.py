@@ -57,12 +57,13 @@ def has_left(connection: socket.socket) -> bool:
         connection.setblocking(True)
 
 
-def tell(connection: socket.socket, line: str) -> None:
-    """Send a line of the server's own."""
+def tell(connection: socket.socket, line: str) -> bool:
+    """Send a line of the server's own; return False if the user has gone."""
     try:
         connection.sendall(f"* {line}\n".encode())
-    except OSError:  # whoever receives from this user notices that it has gone
-        pass
+    except OSError:
+        return False
+    return True
 
 
 def shut_down(connection: socket.socket, how: int) -> None:
@@ -129,8 +130,8 @@ def serve(listener: socket.socket) -> None:
         newcomer = accept(listener)
         gone = first is not None and has_left(first)
         if first and newcomer and not gone:
-            tell(first, HERE)  # if the other side is closed, this is answered with a reset
-            gone = has_left(first)
+            # If the other side is closed, the line is answered with a reset.
+            gone = not tell(first, HERE) or has_left(first)
         if gone:
             first.close()
             first = None
