@@ -16,8 +16,8 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 1.0  # seconds without progress for which talkers wait for a user who is far behind
-MOST_PATIENCE = 5.0  # seconds after which they wait no longer, progress or not
+PATIENCE = 1.0  # seconds that a user far behind has for half of what may wait for it
+MOST_PATIENCE = 5.0  # seconds after which nobody waits for it any longer, progress or not
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -88,11 +88,12 @@ class User:
                 size += len(parts[-1])
             return b"".join(parts)
 
-    def catch_up(self) -> None:
-        """Wait until nothing waits to be sent, as long as there is some hope for that."""
+    def catch_up(self, started: float, patience: float) -> None:
+        """Wait until nothing waits to be sent, but not for so many seconds without progress."""
         with self.changed:
             while self.waiting:
-                ends = min(self.progress + PATIENCE, self.behind_since + MOST_PATIENCE)
+                ends = max(started, self.progress) + patience
+                ends = min(ends, self.behind_since + MOST_PATIENCE)
                 if not self.changed.wait(max(ends - time.monotonic(), 0)):
                     return
 
@@ -288,6 +289,7 @@ class Room:
     def send_batch(self) -> None:
         """Send to everybody what the batch has for them, as one piece."""
         whole, cuts, leavers = b"".join(self.frames), self.cuts, self.leavers
+        size = self.size + self.private
         self.new_batch()
         behind = []
         for user in [*self.users, *leavers]:
@@ -300,19 +302,21 @@ class Room:
         for user in leavers:
             user.finish()
         if behind:
-            self.wait_for(behind)
+            self.wait_for(behind, size)
 
-    def wait_for(self, behind: list[User]) -> None:
+    def wait_for(self, behind: list[User], size: int) -> None:
         """Let users catch up who are far behind, so that talkers get no faster than readers.
 
-        Who has stopped reading stops nobody: without progress the wait is soon over, it does not
-        begin anew, and the user is cut off when too much waits.
+        Who has stopped reading stops nobody: the wait is in proportion to the size of the batch,
+        one for all, and the user is cut off when too much waits.
         """
+        started = time.monotonic()
+        patience = PATIENCE * min(1, size / (self.max_pending // 2 + 1))
         for user in behind:
             if user.waiting > self.max_pending:
                 self.cut_off(user, "does not read")
             elif user.waiting > self.max_pending // 2:
-                user.catch_up()
+                user.catch_up(started, patience)
 
     def cut_off(self, user: User, why: str) -> None:
         """Disconnect a user, without regard to what waits."""
