@@ -16,7 +16,7 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 1.0  # seconds that a user far behind has for half of what may wait for it
+PATIENCE = 0.75  # seconds that a user far behind has for half of what may wait for it
 MOST_PATIENCE = 5.0  # seconds after which nobody waits for it any longer, progress or not
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
