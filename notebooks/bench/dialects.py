@@ -1,10 +1,11 @@
 """What a simulated user says to each kind of server, and what its recipients get, in bytes.
 
-A message carries a payload of 64 bytes: `=`, a sequence number of 12 digits, dots, and a last
-byte that is a newline where messages are lines. `=` stands nowhere else in the stream, so that
-a message is found whatever a server has put around it.
+A message carries a payload, of 64 bytes if nothing else is said: `=`, a sequence number of 12
+digits, dots, and a last byte that is a newline where messages are lines. `=` stands nowhere else
+in the stream, so that a message is found whatever a server has put around it.
 """
 
+import copy
 import struct
 
 import numpy as np
@@ -18,10 +19,17 @@ POWERS = 10 ** np.arange(DIGITS - 1, -1, -1, dtype=np.int64)
 class Raw:
     """Bytes in, the same bytes out: the forwarder."""
 
+    size = PAYLOAD  # bytes of a payload
     end = b"\n"  # the last byte of a payload
     joins_at_once = 64  # users who may be on their way into the room
     whole = False  # True if recipients get whole messages of one fixed size
     glued = False  # True if a nickname stands before some messages only: newlines count them
+
+    def sized(self, size: int) -> "Raw":
+        """Return the same dialect with payloads of another size."""
+        other = copy.copy(self)
+        other.size = size
+        return other
 
     def hello(self, nick: str) -> bytes:
         """Return what a newcomer sends to join."""
@@ -41,7 +49,7 @@ class Raw:
 
     def payload(self, number: int) -> bytes:
         """Return the payload with this sequence number."""
-        return (MARK + b"%0*d" % (DIGITS, number)).ljust(PAYLOAD - 1, b".") + self.end
+        return (MARK + b"%0*d" % (DIGITS, number)).ljust(self.size - 1, b".") + self.end
 
 
 class Lines(Raw):
@@ -137,8 +145,8 @@ def messages(dialect: Raw, first: int, count: int) -> bytes:
 def find_messages(stream: np.ndarray, dialect: Raw) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of all whole payloads in a stream of bytes, and where each one ends."""
     starts = np.flatnonzero(stream == ord(MARK))
-    starts = starts[starts + PAYLOAD <= len(stream)]
-    starts = starts[stream[starts + PAYLOAD - 1] == dialect.end[0]]
+    starts = starts[starts + dialect.size <= len(stream)]
+    starts = starts[stream[starts + dialect.size - 1] == dialect.end[0]]
     digits = stream[starts[:, None] + np.arange(1, DIGITS + 1)].astype(np.int64) - ord("0")
     sound = ((digits >= 0) & (digits <= 9)).all(axis=1)
-    return (digits[sound] * POWERS).sum(axis=1), starts[sound] + PAYLOAD - 1
+    return (digits[sound] * POWERS).sum(axis=1), starts[sound] + dialect.size - 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 
-from bench.dialects import DIALECTS, MARK, PAYLOAD, Raw, find_messages, messages
+from bench.dialects import DIALECTS, DIGITS, MARK, PAYLOAD, Raw, find_messages, messages
 from bench.stats import percentile, summary
 from bench.users import BUFFER, Gathering, LoadError, User, gather
 
@@ -37,15 +37,20 @@ class Settings:
     host: str = "127.0.0.1"
     dialect: str = "frames"
     users: int = 100
-    senders: int = 10  # of the users; in mode "single" everybody takes turns
+    senders: int = 10  # of the users; in mode "single" see `turns`
     messages: int = 200  # in mode "single"
+    payload: int = PAYLOAD  # bytes of a message, without its header
+    turns: bool = True  # in mode "single": all take turns; otherwise the first user speaks alone
+    stamps: bool = False  # in modes "single" and "rate": tell when messages left, on the clock
     rate: float = 3000.0  # messages per second of all senders together, in mode "rate"
     seconds: float = 2.0  # for which load is offered, or silence is watched
     warm_up: float = 0.5  # before the counting in mode "saturation"
     drain: float = 2.0  # for which deliveries are awaited after the last message
+    stall_at: float = 1.0  # when the last user stops reading, in mode "stall"
     joining: float = 60.0  # for all users to join
     pid: int | None = None  # of the server, to see its memory and its use of the processor
-    samples: str | None = None  # file for the latencies in milliseconds, float32, `.npy`
+    samples: str | None = None  # file for the latencies in milliseconds, float32, `.npy`; in
+    # mode "stall" for the rows (due, arrived) of one healthy user, microseconds, int64
 
     def check(self) -> None:
         """Raise ValueError where a setting makes no sense."""
@@ -57,6 +62,10 @@ class Settings:
             raise ValueError("users must be from 2 to 8000")
         if not 1 <= self.senders <= self.users:
             raise ValueError("senders must be from 1 to the number of users")
+        if self.payload < DIGITS + 2:  # the mark before the digits, the end behind them
+            raise ValueError(f"a payload has at least {DIGITS + 2} bytes")
+        if self.mode == "stall" and self.users < 3:
+            raise ValueError("mode stall needs a sender, a healthy reader and one who stops")
         if min(self.messages, self.rate, self.seconds) <= 0 or min(self.drain, self.warm_up) < 0:
             raise ValueError("numbers and times must be positive")
         if self.pid is None and self.mode in ("crowd", "idle"):
@@ -93,13 +102,14 @@ class Meter:
 def run_single(gathering: Gathering, settings: Settings) -> dict:
     """One message at a time: the next one leaves when everybody has the last one."""
     users, dialect = gathering.users, gathering.dialect
-    rows = []
+    rows, starts = [], []
     meter = Meter(settings.pid)
     for turn in range(-WARM_UP, settings.messages):
-        sender = users[turn % len(users)]
-        latencies = deliver_one(gathering, sender, dialect.payload(turn + WARM_UP))
+        sender = users[turn % len(users)] if settings.turns else users[0]
+        start, latencies = deliver_one(gathering, sender, dialect.payload(turn + WARM_UP))
         if turn >= 0:
             rows.append(latencies)
+            starts.append(start)
     milliseconds = np.array(rows) / 1e6
     last = milliseconds.max(axis=1)
     expected = settings.messages * (len(users) - 1)
@@ -112,12 +122,16 @@ def run_single(gathering: Gathering, settings: Settings) -> dict:
         "last_p99_ms": percentile(last, 99),
         "expected": expected,
         "received": int(milliseconds.size),
+        **({"starts_ns": starts} if settings.stamps else {}),
         **meter.percent(),
     }
 
 
-def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> list[int]:
-    """Send one message and wait until all others have it; return the nanoseconds it took each."""
+def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> tuple[int, list[int]]:
+    """Send one message and wait until all others have it.
+
+    Returns when it left, on the clock, and the nanoseconds that it took each.
+    """
     expected = gathering.dialect.delivered(sender.nick, payload)
     message = gathering.dialect.message(payload)
     clock, select = time.perf_counter_ns, gathering.selector.select
@@ -136,7 +150,7 @@ def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> list[int]
                 data = put_together(parts, key, data, expected)
             if data == expected:
                 latencies.append(now - start)
-    return latencies
+    return start, latencies
 
 
 def put_together(parts: dict, key: selectors.SelectorKey, data: bytes, expected: bytes) -> bytes:
@@ -232,22 +246,27 @@ class RateRun:
             return count_newlines(self.inboxes[index][position : position + size])
         return size
 
+    def stream(self, user: User) -> np.ndarray:
+        """Return all bytes that a user has got."""
+        return self.inboxes[user.index][: self.filled[user.index]]
+
+    def arrivals(self, user: User, stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the messages that a user has got, and when each was whole."""
+        numbers, ends = find_messages(self.stream(user), self.gathering.dialect)
+        if len(np.unique(numbers)) != len(numbers) or (numbers >= self.total).any():
+            raise LoadError(f"{user.nick} got a message twice, or one that nobody sent")
+        return numbers, when_read(user, ends, stamps)
+
     def milliseconds(self) -> tuple[np.ndarray, int]:
         """Return the latency of every delivery that was due, and how many did not come.
 
         What did not come has waited at least until the end of the run: it counts with that.
         """
-        dialect, users = self.gathering.dialect, self.gathering.users
-        due = np.array(self.due)
+        users, due = self.gathering.users, np.array(self.due)
         latencies = np.full((len(users), self.total), -1, dtype=np.int64)
         stamps = np.array(self.stamps, dtype=np.int64).reshape(-1, 3)
         for user in users:
-            times, _, sizes = stamps[stamps[:, 1] == user.index].T
-            stream = self.inboxes[user.index][: self.filled[user.index]]
-            numbers, ends = find_messages(stream, dialect)
-            if len(np.unique(numbers)) != len(numbers) or (numbers >= self.total).any():
-                raise LoadError(f"{user.nick} got a message twice, or one that nobody sent")
-            came = times[np.searchsorted(np.cumsum(sizes), ends, side="right")]
+            numbers, came = self.arrivals(user, stamps)
             latencies[user.index, numbers] = came - due[numbers]
         author = np.arange(self.total) % self.settings.senders
         if (latencies[author, np.arange(self.total)] >= 0).any():
@@ -256,6 +275,12 @@ class RateRun:
         lost = owed & (latencies < 0)
         waited = np.broadcast_to(self.end - due, latencies.shape)
         return np.where(lost, waited, latencies)[owed] / 1e6, int(lost.sum())
+
+
+def when_read(user: User, positions: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+    """Return when the bytes at these positions of a user's stream were read."""
+    times, _, sizes = stamps[stamps[:, 1] == user.index].T
+    return times[np.searchsorted(np.cumsum(sizes), positions, side="right")]
 
 
 def send(user: User, data: bytes | bytearray | memoryview) -> int:
@@ -287,9 +312,73 @@ def run_rate(gathering: Gathering, settings: Settings) -> dict:
         "expected": len(milliseconds),
         "received": len(milliseconds) - lost,
         "lost": lost,
+        **({"starts_ns": [run.start]} if settings.stamps else {}),
         "sent_late_p99_ms": percentile(np.array(run.late), 99) / 1e6,
         "seconds": (run.end - run.start) / 1e9,
         **busy,
+    }
+
+
+class StallRun(RateRun):
+    """A fixed rate, while the last user stops reading; the one before only listens."""
+
+    def __post_init__(self) -> None:
+        self.settings.senders = len(self.gathering.users) - 2
+        *_, self.witness, self.stalled = self.gathering.users
+        self.stalled_at = 0  # not yet
+        super().__post_init__()
+
+    def expected(self) -> int:
+        """Return how much all get but the one who stops."""
+        users = len(self.gathering.users) - 1
+        return super().expected() // users * (users - 1)
+
+    def send_due(self, now: int) -> None:
+        """Send what is due; stop reading when it is time to."""
+        if not self.stalled_at and now - self.start > self.settings.stall_at * 1e9:
+            self.gathering.selector.unregister(self.stalled.connection)
+            self.stalled_at = now
+        super().send_due(now)
+
+    def receive(self, user: User) -> int:
+        """Read what has come for one user; nothing is expected of the one who stops."""
+        size = super().receive(user)
+        return 0 if user is self.stalled else size
+
+    def healthy(self, stamps: np.ndarray) -> int:
+        """Return how many deliveries came, of those to all but the one who stops."""
+        users = self.gathering.users[:-1]
+        return sum(len(self.arrivals(user, stamps)[0]) for user in users)
+
+    def cut_off_at(self, stamps: np.ndarray) -> int | None:
+        """Return when the witness read that the one who stopped has left, if it ever did."""
+        found = self.stream(self.witness).tobytes().find(f"* {self.stalled.nick} left".encode())
+        if found < 0:
+            return None
+        return int(when_read(self.witness, np.array([found]), stamps)[0])
+
+
+def run_stall(gathering: Gathering, settings: Settings) -> dict:
+    """One user stops reading: what the others get, with the time line of one who only listens."""
+    run = StallRun(gathering, settings)
+    run.run()
+    stamps = np.array(run.stamps, dtype=np.int64).reshape(-1, 3)
+    timeline = np.full((run.total, 2), -1, dtype=np.int64)
+    timeline[:, 0] = (np.array(run.due) - run.start) // 1000
+    numbers, came = run.arrivals(run.witness, stamps)
+    timeline[numbers, 1] = (came - run.start) // 1000
+    if settings.samples:
+        np.save(settings.samples, timeline)
+    cut_off = run.cut_off_at(stamps)
+    after = np.array(run.due) > run.stalled_at
+    size = len(gathering.dialect.delivered(run.stalled.nick, gathering.dialect.payload(0)))
+    return {
+        "expected": run.total * (len(gathering.users) - 2),
+        "received": run.healthy(stamps),
+        "stalled_at_ms": (run.stalled_at - run.start) / 1e6,
+        "cut_off_ms": None if cut_off is None else (cut_off - run.start) / 1e6,
+        "end_ms": (run.end - run.start) / 1e6,
+        "bytes_for_stalled": int(after.sum()) * size,
     }
 
 
@@ -350,7 +439,7 @@ class SaturationRun:
             return sum(self.received) / self.size
         if self.dialect.glued:
             return self.newlines
-        return sum(self.received) / PAYLOAD
+        return sum(self.received) / self.dialect.size
 
     def pump(self, timeout: float) -> None:
         """Receive and send once, wherever that is possible."""
@@ -449,7 +538,8 @@ def run_crowd(gathering: Gathering, settings: Settings) -> dict:
     missing = len(gathering.users) - 1
     latencies = []
     for _ in range(3):
-        latencies.append(deliver_one(gathering, gathering.users[0], gathering.dialect.payload(1)))
+        payload = gathering.dialect.payload(1)
+        latencies.append(deliver_one(gathering, gathering.users[0], payload)[1])
     milliseconds = np.array(latencies) / 1e6
     return {
         **summary(milliseconds.ravel()),
@@ -475,7 +565,7 @@ def joined(settings: Settings) -> tuple[Gathering, dict]:
     server = psutil.Process(settings.pid) if settings.pid else None
     before = server.memory_info().rss if server else 0
     start = time.perf_counter()
-    dialect = DIALECTS[settings.dialect]
+    dialect = DIALECTS[settings.dialect].sized(settings.payload)
     gathering = gather((settings.host, settings.port), dialect, settings.users, settings.joining)
     result = {"join_seconds": time.perf_counter() - start, "join_bytes": gathering.received}
     if settings.dialect == "frames":
@@ -499,6 +589,7 @@ def save(settings: Settings, milliseconds: np.ndarray) -> None:
 MODES: dict[str, Callable[[Gathering, Settings], dict]] = {
     "single": run_single,
     "rate": run_rate,
+    "stall": run_stall,
     "saturation": run_saturation,
     "crowd": run_crowd,
     "idle": run_idle,

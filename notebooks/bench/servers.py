@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +50,11 @@ class Server:
     dialect: str
     script: Path | None = None  # None: ngIRCd
     options: tuple[str, ...] = ()
+    launcher: tuple[str | Path, ...] = ()  # what starts the script in place of Python alone
+
+    def launched(self, *change: str | Path) -> "Server":
+        """Return the same server with something changed in its process (see `launch`)."""
+        return replace(self, launcher=(HERE / "launch.py", *change))
 
 
 @dataclass(frozen=True)
@@ -87,26 +92,32 @@ def missing(server: Server) -> str | None:
 
 
 @contextlib.contextmanager
-def running(server: Server) -> Iterator[Running]:
-    """Start a server, yield where it listens, stop it."""
+def running(server: Server, patience: float = STOP) -> Iterator[Running]:
+    """Start a server, yield where it listens, stop it; kill it after `patience` seconds."""
     with contextlib.ExitStack() as stack:
         # A file, for nobody reads here: a pipe would fill, and the server wait to write.
         errors = stack.enter_context(tempfile.TemporaryFile())
         if server.script is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            process, address = start_ngircd(Path(folder), errors, stack)
+            process, address = start_ngircd(Path(folder), errors, stack, patience)
         else:
-            process, address = start_script(server, errors, stack)
+            process, address = start_script(server, errors, stack, patience)
         yield Running(*address, process.pid)
 
 
-def start_script(server: Server, errors, stack) -> tuple[subprocess.Popen, tuple[str, int]]:
+def start_script(
+    server: Server, errors, stack, patience: float
+) -> tuple[subprocess.Popen, tuple[str, int]]:
     """Start a Python server on a free port, and wait for its line `listening on HOST:PORT`."""
-    command = [sys.executable, server.script, "--host", HOST, "--port", "0", *server.options]
+    words = [*server.launcher, server.script, "--host", HOST, "--port", "0", *server.options]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        [sys.executable, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
     )
-    stack.callback(stop, process)
+    stack.callback(stop, process, patience)
     timer = threading.Timer(START, process.kill)  # then `readline` returns
     timer.start()
     try:
@@ -120,7 +131,9 @@ def start_script(server: Server, errors, stack) -> tuple[subprocess.Popen, tuple
     return process, (host, int(port))
 
 
-def start_ngircd(folder: Path, errors, stack) -> tuple[subprocess.Popen, tuple[str, int]]:
+def start_ngircd(
+    folder: Path, errors, stack, patience: float
+) -> tuple[subprocess.Popen, tuple[str, int]]:
     """Start ngIRCd in the foreground and wait until it accepts connections."""
     with socket.create_server((HOST, 0)) as probe:  # ngIRCd cannot be asked for a free port
         address = probe.getsockname()
@@ -133,7 +146,7 @@ def start_ngircd(folder: Path, errors, stack) -> tuple[subprocess.Popen, tuple[s
         stdout=errors,
         stderr=errors,
     )
-    stack.callback(stop, process)
+    stack.callback(stop, process, patience)
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -151,11 +164,11 @@ def last_line(errors) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
 
 
-def stop(process: subprocess.Popen) -> None:
-    """Ask a process to end; kill it if it does not."""
+def stop(process: subprocess.Popen, patience: float = STOP) -> None:
+    """Ask a process to end; kill it if it has not after `patience` seconds."""
     process.terminate()
     try:
-        process.wait(STOP)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

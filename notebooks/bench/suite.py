@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import raise_file_limit
-from bench.servers import HERE, SERVERS, ServerError, missing, running, stop
+from bench.load import Settings, raise_file_limit
+from bench.servers import HERE, SERVERS, STOP, Server, ServerError, missing, running, stop
 from bench.stats import number, table
 
 MOST_MESSAGES = 2000  # in mode "single"
@@ -97,7 +97,6 @@ def settings(case: Case, sizes: Sizes) -> dict:
     }
     return {
         "mode": case.mode,
-        "dialect": SERVERS[case.server].dialect,
         "users": case.users,
         "senders": case.users if case.mode == "rate" else min(sizes.senders, case.users),
         "messages": min(sizes.deliveries // case.users, MOST_MESSAGES),
@@ -114,16 +113,25 @@ def measure(case: Case, sizes: Sizes, samples: Path | None = None) -> dict:
     `samples` names a file for the single latencies in milliseconds. A case that fails returns
     {"error": why}.
     """
-    limit = raise_file_limit()
-    if case.users + SPARE_FILES > limit:
-        return {"error": f"{case.users} users need more open files than the system's {limit}"}
     task = settings(case, sizes)
     if samples:
         task["samples"] = str(samples)
+    return put_load_on(SERVERS[case.server], task)
+
+
+def put_load_on(server: Server, task: dict, patience: float = STOP) -> dict:
+    """Start a server, run the load generator on it and return what that has found.
+
+    `task` holds the settings of the load generator (see `load.Settings`), `patience` the seconds
+    that the server has to end. What fails returns {"error": why}.
+    """
+    limit = raise_file_limit()
+    if task["users"] + SPARE_FILES > limit:
+        return {"error": f"{task['users']} users need more open files than the system's {limit}"}
     try:
-        with running(SERVERS[case.server]) as server:
-            task |= {"host": server.host, "port": server.port, "pid": server.pid}
-            return generate(task)
+        with running(server, patience) as process:
+            address = {"host": process.host, "port": process.port, "pid": process.pid}
+            return generate({"dialect": server.dialect} | task | address)
     except (ServerError, OSError) as error:
         return {"error": str(error)}
 
@@ -139,7 +147,8 @@ def generate(task: dict) -> dict:
         text=True,
     )
     try:
-        patience = 120 + task["seconds"] + task["warm_up"] + task["drain"]
+        known = Settings(**task)
+        patience = 120 + known.seconds + known.warm_up + known.drain
         output, errors = process.communicate(json.dumps(task), timeout=patience)
     except subprocess.TimeoutExpired:
         return {"error": f"no result after {patience:.0f} seconds"}

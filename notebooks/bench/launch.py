@@ -1,0 +1,89 @@
+"""Starts a server with one thing changed in its process, and its program untouched.
+
+Run:       python3 launch.py without-nodelay SERVER.py [ARGUMENTS]
+           python3 launch.py record-sends FILE SERVER.py [ARGUMENTS]
+The first ignores `TCP_NODELAY`: Nagle's algorithm stays on. The second notes the beginning and
+the end of every `send` on the clock `time.perf_counter_ns`, and what the noting itself costs; it
+writes them to FILE as JSON when the server ends.
+"""
+
+import atexit
+import json
+import runpy
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TRIALS = 1000  # calls by which the cost of noting is found
+ROUNDS = 20  # the cheapest counts: nothing else ran in between
+
+
+def without_nodelay() -> None:
+    """Leave Nagle's algorithm on, whatever the server asks for."""
+    original = socket.socket.setsockopt
+
+    def setsockopt(self, level: int, option: int, *value) -> None:
+        if (level, option) != (socket.IPPROTO_TCP, socket.TCP_NODELAY):
+            original(self, level, option, *value)
+
+    socket.socket.setsockopt = setsockopt
+
+
+def noting(function: Callable, calls: list[tuple[int, int]]) -> Callable:
+    """Return a function that does the same and notes when it began and ended."""
+    clock = time.perf_counter_ns
+
+    def noted(*arguments):
+        start = clock()
+        try:
+            return function(*arguments)
+        finally:
+            calls.append((start, clock()))
+
+    return noted
+
+
+def cost_of_noting() -> dict[str, float]:
+    """Return what noting costs a call at least: all of it, and what looks like the call's own."""
+    wholes, insides = [], []
+    for _ in range(ROUNDS):
+        calls: list[tuple[int, int]] = []
+        bare, noted = (time_of(function) for function in (len, noting(len, calls)))
+        wholes.append((noted - bare) / TRIALS)
+        insides.append(sorted(end - start for start, end in calls)[TRIALS // 2])
+    return {"cost_ns": max(min(wholes), 0), "inside_ns": min(insides)}
+
+
+def time_of(function: Callable) -> int:
+    """Return the nanoseconds that TRIALS calls take."""
+    start = time.perf_counter_ns()
+    for _ in range(TRIALS):
+        function(b"")
+    return time.perf_counter_ns() - start
+
+
+def record_sends(file: Path) -> None:
+    """Note every `send` and `sendall`; write the notes when the server ends."""
+    cost = cost_of_noting()
+    calls: list[tuple[int, int]] = []
+    socket.socket.send = noting(socket.socket.send, calls)
+    socket.socket.sendall = noting(socket.socket.sendall, calls)
+    atexit.register(lambda: file.write_text(json.dumps(cost | {"calls": calls}), "utf-8"))
+
+
+def main() -> None:
+    """Make the change, then run the server as its own command would."""
+    change = sys.argv[1]
+    if change == "without-nodelay":
+        without_nodelay()
+    else:
+        record_sends(Path(sys.argv.pop(2)))
+    del sys.argv[:2]
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""From samples to the summary: percentiles with intervals, the line, the knee, the freeze.
+
+Intervals are 95 % bootstrap intervals, drawn on two levels: runs, then the broadcasts of each
+run, both with replacement; so they hold the spread between runs as well as that within one.
+"""
+
+import statistics
+
+import numpy as np
+
+from bench.suite import DISTURBED
+from lab.experiments import NAMES, PHASES, WITH, WITHOUT, Samples
+from lab.parameters import STALL_AT, Parameters
+
+PERCENTILES = (50, 95, 99)
+MEASURES = (*(f"p{percent}" for percent in PERCENTILES), "last")
+CONFIDENCE = (2.5, 97.5)  # percentiles of the resamplings
+DELAYED_ACK_US = 40_000  # for so long Linux keeps an acknowledgement back, at least
+
+
+def summarize(samples: Samples, parameters: Parameters) -> dict:
+    """Return all figures that the text uses (keys: see `results`)."""
+    rate = rates(samples)
+    return {
+        "latency": latencies(samples, parameters),
+        "fit": {name: fit(samples, name, parameters) for name in NAMES},
+        "rate": rate,
+        "knee": {name: knee(rate[name], parameters.limit_ms) for name in NAMES},
+        "batch": {name: batches(samples, name) for name in NAMES},
+        "stall": {name: stall(samples, name) for name in ("step3", "step4")},
+        "nagle": {variant: nagle(samples.nagle[variant]) for variant in (WITH, WITHOUT)},
+        "share": {name: shares(samples, name, parameters) for name in NAMES},
+        "counts": counts(samples),
+    }
+
+
+def measures(rows: np.ndarray) -> np.ndarray:
+    """Return MEASURES of broadcasts, a row of latencies each; `last` is a median."""
+    percentiles = np.percentile(rows, PERCENTILES, method="inverted_cdf")
+    return np.append(percentiles, np.median(rows.max(axis=1)))
+
+
+def resampled(runs: list[np.ndarray], chance: np.random.Generator) -> np.ndarray:
+    """Return broadcasts drawn on two levels: runs, then the broadcasts of each."""
+    chosen = chance.integers(len(runs), size=len(runs))
+    return np.concatenate(
+        [runs[run][chance.integers(len(runs[run]), size=len(runs[run]))] for run in chosen]
+    )
+
+
+def latencies(samples: Samples, parameters: Parameters) -> dict:
+    """Return the measures of every server and size, with their intervals."""
+    chance = np.random.default_rng(parameters.seed)
+    found: dict = {name: {} for name in NAMES}
+    for (name, users), runs in sorted(samples.latency.items()):
+        values = measures(np.concatenate(runs))
+        drawn = [measures(resampled(runs, chance)) for _ in range(parameters.bootstrap)]
+        low, high = np.percentile(drawn, CONFIDENCE, axis=0)
+        entry = {}
+        for index, measure in enumerate(MEASURES):
+            entry[f"{measure}_us"] = round(values[index], 1)
+            entry[f"{measure}_low_us"] = round(low[index], 1)
+            entry[f"{measure}_high_us"] = round(high[index], 1)
+        found[name][str(users)] = entry
+    return found
+
+
+def last_of(samples: Samples, name: str) -> list[tuple[int, list[np.ndarray]]]:
+    """Return for each number of recipients the times to the last one, an array for each run."""
+    found = sorted(
+        (users, runs) for (server, users), runs in samples.latency.items() if server == name
+    )
+    return [(users - 1, [rows.max(axis=1) for rows in runs]) for users, runs in found]
+
+
+def points(samples: Samples, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return recipients and the median time to the last of them, a point for each run."""
+    found = last_of(samples, name)
+    pairs = [(count, np.median(times)) for count, runs in found for times in runs]
+    return tuple(np.array(pairs, dtype=float).T)
+
+
+def line(recipients: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+    """Return the slope and the constant of the line with the least relative squares.
+
+    Weights 1/t²: a deviation of 10 % counts the same for 1 recipient and for 1000.
+    """
+    slope, constant = np.polyfit(recipients, times, 1, w=1 / times)
+    return float(slope), float(constant)
+
+
+def r_squared(times: np.ndarray, expected: np.ndarray) -> float:
+    """Return the share of the (relative) variance that the line explains."""
+    weights = 1 / times**2
+    mean = np.average(times, weights=weights)
+    return float(
+        1 - (weights * (times - expected) ** 2).sum() / (weights * (times - mean) ** 2).sum()
+    )
+
+
+def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
+    """Fit time to the last recipient = fixed cost + cost per recipient · recipients."""
+    recipients, times = points(samples, name)
+    slope, constant = line(recipients, times)
+    residuals = (times - (constant + slope * recipients)) / times * 100
+    chance, found = np.random.default_rng(parameters.seed), last_of(samples, name)
+    drawn = []
+    for _ in range(parameters.bootstrap):
+        medians = [np.median(resampled(runs, chance)) for _, runs in found]
+        drawn.append(line(np.unique(recipients), np.array(medians)))
+    low, high = np.percentile(drawn, CONFIDENCE, axis=0)
+    return {
+        "us_per_recipient": round(slope, 3),
+        "us_per_recipient_low": round(low[0], 3),
+        "us_per_recipient_high": round(high[0], 3),
+        "fixed_us": round(constant, 2),
+        "fixed_low_us": round(low[1], 2),
+        "fixed_high_us": round(high[1], 2),
+        "r2": round(r_squared(times, constant + slope * recipients), 4),
+        "worst_residual_percent": round(float(np.abs(residuals).max()), 1),
+    }
+
+
+def weighted_percentile(rows: np.ndarray, percent: float) -> int:
+    """Return a percentile (nearest rank) of rows (value, how many), sorted by value."""
+    order = rows[:, 0].argsort()
+    reached = rows[order, 1].cumsum()
+    rank = max(int(np.ceil(reached[-1] * percent / 100)), 1)
+    return int(rows[order][np.searchsorted(reached, rank), 0])
+
+
+def rates(samples: Samples) -> dict:
+    """Return p50 and p99 of every server and rate: the median of the runs, and their range."""
+    found: dict = {name: {} for name in NAMES}
+    for (name, rate), runs in sorted(samples.rate.items()):
+        entry = {}
+        for percent in (50, 99):
+            values = [weighted_percentile(rows, percent) / 1000 for rows in runs]
+            entry[f"p{percent}_ms"] = round(statistics.median(values), 3)
+            entry[f"p{percent}_low_ms"] = round(min(values), 3)
+            entry[f"p{percent}_high_ms"] = round(max(values), 3)
+        here = [r for r in samples.runs if key_of(r) == ("rate", name) and r["rate"] == rate]
+        late = statistics.median(run["sent_late_p99_ms"] for run in here)
+        lost = sum(run["expected"] - run["received"] for run in here)
+        entry |= {"sent_late_p99_ms": round(late, 3), "lost": lost}
+        entry["generator_cpu_percent"] = round(
+            statistics.median(run["generator_cpu_percent"] for run in here), 1
+        )
+        found[name][str(rate)] = entry
+    return found
+
+
+def key_of(run: dict) -> tuple[str, str]:
+    """Return what a run measured, on which server."""
+    return run["experiment"], run["server"]
+
+
+def knee(rates_of_server: dict, limit_ms: float) -> dict:
+    """Return the highest rate up to which p99 is within the limit, and the first beyond.
+
+    The best of the repetitions counts: other programs can only make a server look slower. None
+    stands for a server that broke at the lowest rate, or at none.
+    """
+    held = None
+    for rate in sorted(map(int, rates_of_server)):
+        if rates_of_server[str(rate)]["p99_low_ms"] > limit_ms:
+            return {"rate_per_s": held, "broken_per_s": rate}
+        held = rate
+    return {"rate_per_s": held, "broken_per_s": None}
+
+
+def batches(samples: Samples, name: str) -> dict:
+    """Return how many deliveries one call of `send` carried under a rate."""
+    runs = [run for run in samples.runs if key_of(run) == ("batch", name)]
+    carried = sum(run["received"] for run in runs) / max(sum(run["send_calls"] for run in runs), 1)
+    return {"messages_per_send": round(carried, 2), "rate_per_s": runs[0]["rate"]}
+
+
+def stall(samples: Samples, name: str) -> dict:
+    """Return what a healthy client got while another one had stopped reading."""
+    runs = [run for run in samples.runs if key_of(run) == ("stall", name)]
+    gaps, ends, medians = zip(*map(freeze, samples.stall[name], runs), strict=True)
+    expected = sum(run["expected"] for run in runs)
+    received = sum(run["received"] for run in runs)
+    watched = np.concatenate(samples.stall[name])
+    cut_off = [run["cut_off_ms"] for run in runs if run["cut_off_ms"] is not None]
+    return {
+        "runs": len(runs),
+        "expected": expected,
+        "received": received,
+        "received_percent": round(100 * received / expected, 2),
+        "witness_expected": len(watched),
+        "witness_received": int((watched[:, 1] >= 0).sum()),
+        "longest_gap_s": round(statistics.median(gaps), 3),
+        "silent_at_end_s": round(statistics.median(ends), 3),
+        "arrived_p50_ms": round(statistics.median(medians), 3),
+        "cut_off": len(cut_off),
+        "cut_off_s": round(statistics.median(cut_off) / 1000, 3) if cut_off else None,
+        "bytes_for_stalled": min(run["bytes_for_stalled"] for run in runs),
+    }
+
+
+def freeze(timeline: np.ndarray, run: dict) -> tuple[float, float, float]:
+    """Return the longest gap after the stall, the silence at the end (s), p50 of arrivals (ms).
+
+    The gap counts up to the end of the run if not all has come.
+    """
+    arrived = timeline[timeline[:, 1] >= 0]
+    times = np.sort(arrived[:, 1]) / 1e6
+    silent = run["end_ms"] / 1e3 - times[-1] if len(arrived) < len(timeline) else 0.0
+    after = times[times >= STALL_AT - 0.1]
+    longest = max(np.diff(after).max(initial=0.0), silent)
+    return float(longest), float(silent), float(np.median(arrived[:, 1] - arrived[:, 0]) / 1000)
+
+
+def nagle(runs: list[np.ndarray]) -> dict:
+    """Return the time until the last recipient had a broadcast, and how many broadcasts waited."""
+    rows = np.concatenate(runs)
+    last = rows.max(axis=1)
+    waited = last >= DELAYED_ACK_US / 2
+    p50, p95, p99 = np.percentile(last, PERCENTILES, method="inverted_cdf") / 1000
+    return {
+        "p50_ms": round(p50, 3),
+        "p95_ms": round(p95, 3),
+        "p99_ms": round(p99, 3),
+        "delivery_p50_ms": round(float(np.median(rows)) / 1000, 3),
+        "waited_percent": round(float(100 * waited.mean()), 1),
+        "wait_ms": round(float(np.median(last[waited])) / 1000, 1) if waited.any() else None,
+    }
+
+
+def shares(samples: Samples, name: str, parameters: Parameters) -> dict:
+    """Return the phases of a broadcast: medians, scaled to their sum, less the cost of noting."""
+    rows = np.concatenate(samples.cost[name])
+    runs = [run for run in samples.runs if key_of(run) == ("cost", name)]
+    recipients = parameters.cost_users - 1
+    total = np.median(rows.sum(axis=1)) / 1000
+    middle = np.median(rows, axis=0)
+    parts = dict(zip(PHASES, middle / middle.sum() * total, strict=True))
+    noting, inside = (
+        statistics.median(run[key] for run in runs) / 1000 * recipients
+        for key in ("noting_ns", "noting_inside_ns")
+    )
+    parts["send"] = max(parts["send"] - inside, 0)
+    parts["between"] = max(parts["between"] - (noting - inside), 0)
+    net = sum(parts.values())
+    entry = {f"{phase}_us": round(part, 1) for phase, part in parts.items()}
+    entry |= {f"{phase}_percent": round(100 * part / net, 1) for phase, part in parts.items()}
+    return entry | {
+        "total_us": round(net, 1),
+        "us_per_send": round(parts["send"] / recipients, 3),
+        "noting_us": round(noting, 1),
+        "noting_percent": round(100 * noting / total, 1),
+    }
+
+
+def counts(samples: Samples) -> dict:
+    """Return how much was expected and received, and in how many runs others disturbed."""
+    runs = samples.runs
+    disturbed = sum((run["others_cpu_percent"] or 0) > DISTURBED for run in runs)
+    return {
+        "runs": len(runs),
+        "expected": sum(run["expected"] for run in runs),
+        "received": sum(run["received"] for run in runs),
+        "disturbed_runs": disturbed,
+        "disturbed_limit_percent": DISTURBED,
+    }

@@ -1,0 +1,91 @@
+"""How much is measured: the parameters of the notebook, each settable by the environment."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+PREFIX = "LAB_"
+SWITCHES = {"": False, "0": False, "1": True}
+STALL_AT = 1.0  # seconds after which one reader stops
+LEAST = {"seed": 0, "bootstrap": 10, "sizes": 2, "stall_users": 3}  # else: more than 0
+LEAST |= {"rate_users": 2, "nagle_users": 2, "cost_users": 2, "stall_bytes": 14}
+
+
+class ParameterError(ValueError):
+    """A variable of the environment that makes no sense."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of one run of the notebook. `sizes` and `users` count all clients."""
+
+    seed: int  # of the order of runs and of the bootstrap
+    repeats: int  # of every measurement, each with a server process of its own
+    bootstrap: int  # resamplings for an interval
+    sizes: tuple[int, ...]  # numbers of clients
+    messages: int  # in a run, at most
+    deliveries: int  # in a run, about: with more clients there are fewer messages
+    rates: tuple[int, ...]  # messages per second, of all clients together
+    rate_users: int
+    rate_seconds: float
+    limit_ms: float  # a server whose p99 is over it has broken
+    stall_rate: int  # messages per second
+    stall_bytes: int  # of a message
+    stall_users: int
+    stall_seconds: float
+    nagle_users: int
+    nagle_messages: int
+    cost_users: int
+    cost_messages: int
+    batch_rate: int  # messages per second at which the calls of `send` are counted
+
+    def check(self) -> None:
+        """Raise ParameterError where a value makes no sense."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low = min(value) if isinstance(value, tuple) else value
+            enough = low >= LEAST[field.name] if field.name in LEAST else low > 0
+            if not enough or not math.isfinite(low):
+                raise ParameterError(f"{PREFIX}{field.name.upper()}: {low} is out of range")
+        if len(set(self.sizes)) < 3:
+            raise ParameterError(f"{PREFIX}SIZES: a line needs at least three sizes")
+        if self.stall_seconds <= STALL_AT:
+            raise ParameterError(f"{PREFIX}STALL_SECONDS: the reader stops after {STALL_AT:g} s")
+
+
+def from_environment(
+    full: Parameters, quick: Parameters, environment: Mapping[str, str] = os.environ
+) -> Parameters:
+    """Return `full`, or `quick` with LAB_QUICK=1, changed by variables such as LAB_SIZES=2,5,10.
+
+    Raises ParameterError for a value that is none.
+    """
+    switch = environment.get(f"{PREFIX}QUICK", "")
+    if switch not in SWITCHES:
+        raise ParameterError(f"{PREFIX}QUICK: {switch!r} is neither 0 nor 1")
+    chosen = quick if SWITCHES[switch] else full
+    changes = {}
+    for field in fields(Parameters):
+        text = environment.get(PREFIX + field.name.upper())
+        if text is not None:
+            try:
+                changes[field.name] = CONVERTERS[field.type](text)
+            except ValueError:
+                raise ParameterError(f"{PREFIX}{field.name.upper()}: {text!r}") from None
+    parameters = replace(chosen, **changes)
+    parameters.check()
+    return parameters
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return `2,5,10` as sorted numbers, each once."""
+    return tuple(sorted({int(word) for word in text.split(",")}))
+
+
+CONVERTERS: dict[type, Callable] = {int: int, float: float, tuple[int, ...]: numbers}
+
+
+def as_dict(parameters: Parameters) -> dict:
+    """Return the parameters as JSON can hold them."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(parameters).items()}

@@ -1,0 +1,137 @@
+"""The files of one run of the notebook: summary, samples and figures, published together.
+
+They are collected in a folder of their own and moved at the end, so that a run that is broken off
+leaves the results of the one before whole. `summary.json` holds, with the unit at the end of each
+key (SERVER is step3, step4, asyncio or forwarder):
+
+- `machine`, `versions`, `parameters`: where, with what and how much was measured.
+- `latency.SERVER.CLIENTS.{p50,p95,p99,last}_us`: of a broadcast to CLIENTS - 1 recipients; `last`
+  is the median time until the last one has it. `_low_us`, `_high_us`: 95 % bootstrap interval.
+- `fit.SERVER.us_per_recipient`, `.fixed_us`, `.r2`, `.worst_residual_percent`: the line through
+  `last`; with `us_per_recipient_low`, `_high`, `fixed_low_us`, `fixed_high_us`.
+- `rate.SERVER.RATE.{p50,p99}_ms`: latency at RATE messages/s, median of the runs, and `_low_ms`,
+  `_high_ms`; `.lost`: not delivered when the run ended; `.sent_late_p99_ms`: by the generator.
+- `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (of the best
+  run) is within `parameters.limit_ms`, and the next one; null where there is none.
+- `batch.SERVER.messages_per_send`: deliveries that one call of `send` carries at `.rate_per_s`.
+- `stall.SERVER.longest_gap_s`, `.silent_at_end_s`: what a healthy client saw; `.expected`,
+  `.received`, `.received_percent`: all healthy clients; `.witness_expected`, `.witness_received`:
+  the one that was watched; `.cut_off_s`: when the server disconnected the reader who had stopped
+  at 1 s (null: never); `.arrived_p50_ms`: the median that hides the freeze.
+- `nagle.{with,without}.{p50,p95,p99}_ms`: until the last recipient has it, with and without
+  TCP_NODELAY; `.waited_percent` of the broadcasts waited for an acknowledgement, `.wait_ms`.
+- `share.SERVER.{before,send,between,after}_percent`, `_us`: phases of a broadcast to
+  `parameters.cost_users` - 1 recipients; `.total_us`, `.us_per_send`, `.noting_percent`.
+- `counts`: runs and deliveries, expected and received, and runs that others disturbed.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from IPython.display import Image, Markdown, display
+from matplotlib.figure import Figure
+
+from lab import analysis, samples
+from lab.experiments import Samples
+from lab.parameters import PREFIX, Parameters, as_dict
+from lab.russian import bound
+
+LIBRARIES = ("numpy", "matplotlib", "psutil", "tqdm", "jupyter-client", "ipykernel")
+SUMMARY = "summary.json"
+COMMITTED = Path("results")
+
+
+def machine() -> dict:
+    """Return what of the machine and its kernel matters for the figures."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.system(),
+        "kernel": platform.release(),
+    }
+
+
+def processor() -> str:
+    """Return the name of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> dict:
+    """Return the versions of Python and of the libraries."""
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def destination(parameters: Parameters, full: Parameters) -> Path:
+    """Return where results go: LAB_RESULTS, or `results`, where only a full run may write.
+
+    Any other run gets a new temporary folder.
+    """
+    if folder := os.environ.get(f"{PREFIX}RESULTS"):
+        return Path(folder)
+    return COMMITTED if parameters == full else Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+
+
+class Results:
+    """The files of this run, until they are published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.draft = tempfile.TemporaryDirectory(prefix="broadcast-latency-draft-")
+        self.path = Path(self.draft.name)
+
+    def show(self, name: str, figure: Figure) -> None:
+        """Save a figure as SVG and PNG and display the latter."""
+        figure.savefig(self.path / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(self.path / f"{name}.png", metadata={"Software": None}, dpi=160)
+        width = round(figure.get_figwidth() * 96)
+        display(Image(filename=str(self.path / f"{name}.png"), width=width))
+
+    def save(self, summary: dict, data: Samples) -> None:
+        """Save the summary and all samples."""
+        text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
+        (self.path / SUMMARY).write_text(text, encoding="utf-8")
+        samples.save(data, self.path)
+
+    def publish(self) -> dict[str, str]:
+        """Put all files in their place instead of older ones; return their SHA-256."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(self.path.iterdir()):
+            shutil.copyfile(file, self.folder / file.name)
+        hashes = {file.name: sha256(file) for file in sorted(self.path.iterdir())}
+        self.draft.cleanup()
+        return hashes
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def summary(data: Samples, parameters: Parameters) -> dict:
+    """Return the whole summary."""
+    about = {"machine": machine(), "versions": versions(), "parameters": as_dict(parameters)}
+    return about | analysis.summarize(data, parameters)
+
+
+def say(*texts: str) -> None:
+    """Display Markdown."""
+    display(Markdown(bound("\n\n".join(texts))))
+
+
+def stop_with(error: Exception) -> None:
+    """End a cell with one line instead of a traceback."""
+    sys.exit(f"{error}")

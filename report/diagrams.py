@@ -1,0 +1,86 @@
+"""The diagrams of the report: each diagrams/NAME.mmd (Mermaid) becomes an SVG and a PNG.
+
+Run:  python report/diagrams.py [NAME ...]
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import mermaidx
+
+import drawing
+
+FOLDER = Path(__file__).resolve().parent / "diagrams"
+SCALE = 0.2  # mm for a pixel, in diagrams that are not too wide: 16 px are then 9 pt
+LOOK = {
+    "fontFamily": "DejaVu Sans, Verdana, sans-serif",
+    "theme": "base",
+    # Life lines run through the texts: a white rim keeps these legible.
+    "themeCSS": ".messageText { paint-order: stroke; stroke: #fff; stroke-width: 5px; }",
+    "themeVariables": {
+        "fontSize": "16px",
+        "primaryColor": "#ececec",
+        "primaryBorderColor": "#444",
+        "primaryTextColor": "#000",
+        "lineColor": "#222",
+        "textColor": "#000",
+        "actorLineColor": "#777",
+        "signalColor": "#000",
+        "noteBkgColor": "#fff",
+        "noteBorderColor": "#777",
+        "noteTextColor": "#000",
+    },
+    "sequence": {
+        "mirrorActors": False,
+        "height": 40,
+        "width": 110,
+        "actorMargin": 30,
+        "boxMargin": 4,
+        "boxTextMargin": 4,
+        "noteMargin": 6,
+        "diagramMarginX": 2,
+        "diagramMarginY": 8,
+    },
+    "packet": {"bitsPerRow": 16, "bitWidth": 50, "rowHeight": 40},
+}
+
+
+def make(name: str, folder: Path = FOLDER) -> None:
+    """Draw one diagram."""
+    source = FOLDER / f"{name}.mmd"
+    svg = sized(mermaidx.render(source.read_text("utf-8"), config=LOOK).svg())
+    sources = [source, Path(__file__), Path(drawing.__file__)]
+    drawing.save(svg, folder / f"{name}.svg", sources)
+
+
+def sized(svg: str) -> str:
+    """Return a diagram with the size that it has in print, in place of "as wide as the page"."""
+    width, height = map(float, re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg).groups())
+    scale = min(SCALE, drawing.PRINTED / width)
+    size = f'width="{width * scale:.2f}mm" height="{height * scale:.2f}mm"'
+    return re.sub(r'width="100%"(.*?) style="[^"]*"', rf"{size}\1", svg, count=1)
+
+
+def main() -> int:
+    """Draw the diagrams that are asked for, or all; return the exit status."""
+    names = sorted(source.stem for source in FOLDER.glob("*.mmd"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which diagrams; without, all")
+    wanted = parser.parse_args().names or names
+    if unknown := [name for name in wanted if name not in names]:
+        parser.exit(2, f"diagrams: {unknown[0]!r} is none of {', '.join(names)}\n")
+    for name in wanted:
+        print(f"{name}: ", end="", flush=True)
+        try:
+            make(name)
+        except RuntimeError as error:  # the text is no Mermaid; its second line shows the place
+            print(" ".join(str(error).splitlines()[:2]), flush=True)
+            return 1
+        print(f"diagrams/{name}.svg and .png", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""The report as a tree: read by pandoc, captions joined with what they name, references linked."""
+
+import itertools
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pypandoc
+
+from project import REPORT, Problem
+
+READER = "gfm+tex_math_dollars-yaml_metadata_block"
+OPTIONS = ["--columns=10000"]  # keeps pandoc from giving long tables widths of its own
+KINDS = {"Рисунок": "figure", "Таблица": "table", "Листинг": "listing"}
+STEMS = {"рисун": "figure", "табли": "table", "листи": "listing"}
+BODIES = {"Table": "table", "CodeBlock": "listing"}
+CAPTION = re.compile(r"(Рисунок|Таблица|Листинг)\s(\d+)\s— .+")
+SOURCES, APPENDIX = "Список использованных источников", "Приложение"
+
+CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
+ONLY_IN_MARKDOWN = re.compile(r"^<!-- fill: (head|contents) -->.*?^<!-- end -->$", re.M | re.S)
+NUMBER = re.compile(r"\d+")
+# «рисунок 3», «на рисунках 3 и 4», «таблицах 2, 3», «листинги 4–6»; not the caption itself
+REFERENCE = re.compile(
+    r"(?!^\w+\s\d+\s— )\b(рисун|табли|листи)(\w+\s)(\d+(?:(?:, |\sи\s|–)\d+)*)(?![\d.]*\d)",
+    re.M | re.I,
+)
+CITATION = re.compile(r"(?<!\])\[(\d+(?:, с\.\s[^];]+)?(?:[;,–]\s?\d+(?:, с\.\s[^];]+)?)*)\](?!\()")
+CITED = re.compile(r"(?:^|(?<=[;,–])|(?<=[;,]\s))\d+")
+
+TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
+PER_MM = {"mm": 1, "cm": 0.1, "in": 1 / 25.4, "pt": 72 / 25.4, "px": 96 / 25.4, "": 96 / 25.4}
+
+
+@dataclass
+class Document:
+    """The theme of the report, and its body as blocks of pandoc's tree."""
+
+    theme: str
+    blocks: list[dict]
+
+
+def load(text: str) -> Document:
+    """Return the report as a tree; a caption and what it names are one `Div`."""
+    text = outside_code(ONLY_IN_MARKDOWN.sub("", text), linked)
+    title, *blocks = json.loads(pandoc(text, READER, "json"))["blocks"]
+    if title["t"] != "Header" or title["c"][0] != 1:
+        raise Problem("report.md has to begin with a heading of level 1, the theme")
+    blocks = join_captions(without_comments(blocks))
+    raise_headings(blocks)
+    anchor_sources(blocks)
+    return Document(plain(title["c"][2]), blocks)
+
+
+def pandoc(text: str, source: str, target: str, *options: str, output: str | None = None) -> str:
+    """Return a text converted by pandoc."""
+    try:
+        return pypandoc.convert_text(
+            text, target, source, [*OPTIONS, *options], outputfile=output, sandbox=False
+        )
+    except RuntimeError as error:
+        raise Problem(f"pandoc: {' '.join(str(error).split())}") from None
+
+
+def to_json(blocks: list[dict]) -> str:
+    """Return blocks as a document that pandoc reads."""
+    return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": {}, "blocks": blocks})
+
+
+def outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Return a text with a change made to all of it that is not code."""
+    parts = CODE.split(text)
+    parts[::2] = [change(part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def linked(text: str) -> str:
+    """Return a text with its references to figures, tables, listings and sources as links."""
+
+    def link(match: re.Match) -> str:
+        target = STEMS[match[1].lower()]
+        numbers = NUMBER.sub(lambda number: f"[{number[0]}](#{target}-{number[0]})", match[3])
+        return f"{match[1]}{match[2]}{numbers}"
+
+    def cite(match: re.Match) -> str:
+        numbers = CITED.sub(lambda number: f"[{number[0]}](#source-{number[0]})", match[1])
+        return rf"\[{numbers}\]"
+
+    return CITATION.sub(cite, REFERENCE.sub(link, text))
+
+
+def plain(node: object) -> str:
+    """Return the text of a part of the tree, without its looks."""
+    if isinstance(node, list):
+        return "".join(map(plain, node))
+    if not isinstance(node, dict) or node["t"] in ("RawInline", "Note"):
+        return ""
+    match node["t"]:
+        case "Str":
+            return node["c"]
+        case "Code" | "Math":
+            return node["c"][1]
+        case "Space" | "SoftBreak":
+            return " "
+    return plain(node.get("c"))
+
+
+def without_comments(blocks: list[dict]) -> list[dict]:
+    """Return blocks without HTML; a picture gets its width, a page break stays as a rule."""
+    kept = []
+    width = ""
+    for block in blocks:
+        comment = block["c"][1] if block["t"] == "RawBlock" else ""
+        if "pagebreak" in comment:
+            kept.append({"t": "HorizontalRule"})
+        elif found := re.search(r"width: (\d+)%", comment):
+            width = found[1]
+        elif not comment:
+            if is_picture(block):
+                size_picture(block["c"][0], float(width or 100))
+                width = ""
+            kept.append(block)
+    return kept
+
+
+def is_picture(block: dict) -> bool:
+    """Return whether a block is a paragraph with nothing but an image."""
+    return block["t"] == "Para" and [inline["t"] for inline in block["c"]] == ["Image"]
+
+
+def size_picture(image: dict, percent: float) -> None:
+    """Give an image a width: its own one where it fits the page."""
+    (_, classes, _), _, (target, _) = image["c"]
+    width, height = size(target)
+    most = min(TEXT_WIDTH * percent / 100, MOST_HEIGHT * width / height)
+    image["c"][0] = ["", classes, [["width", f"{min(width, most):.1f}mm"]]]
+
+
+def size(target: str) -> tuple[float, float]:
+    """Return the width and height of an SVG in millimetres; the check tells of a missing one."""
+    path = REPORT / target
+    if not path.is_file():
+        return TEXT_WIDTH, 1
+    try:
+        root = ET.parse(path).getroot()
+        lengths = [re.fullmatch(r"([\d.]+)(\w*)", root.get(name)) for name in ("width", "height")]
+        width, height = (float(length[1]) / PER_MM[length[2]] for length in lengths)
+    except (ET.ParseError, TypeError, KeyError):
+        raise Problem(f"{target} is no SVG with a width and a height") from None
+    return width, height
+
+
+def join_captions(blocks: list[dict]) -> list[dict]:
+    """Return blocks with each caption and the picture above, or the table or code below, as one."""
+    joined: list[dict] = []
+    for block in blocks:
+        caption = CAPTION.match(plain(block)) if block["t"] == "Para" else None
+        before = joined[-1] if joined else {"t": ""}
+        if caption:
+            part = div(KINDS[caption[1]], caption[2], block)
+            if KINDS[caption[1]] == "figure" and is_picture(before):
+                part["c"][1].append(joined.pop())
+            joined.append(part)
+        elif BODIES.get(block["t"]) and accepts(before, BODIES[block["t"]]):
+            before["c"][1].append(block)
+        else:
+            joined.append(block)
+    return joined
+
+
+def div(kind: str, number: str, *blocks: dict) -> dict:
+    """Return a part of the tree that can be referred to."""
+    return {"t": "Div", "c": [[f"{kind}-{number}", [kind], []], list(blocks)]}
+
+
+def accepts(block: dict, kind: str) -> bool:
+    """Return whether a block is a caption that still wants a body, or listings more of them."""
+    if block["t"] != "Div" or block["c"][0][1] != [kind]:
+        return False
+    return kind == "listing" or len(block["c"][1]) == 1
+
+
+def raise_headings(blocks: list[dict]) -> None:
+    """Raise headings by a level; what has no number is a structural element."""
+    for block in blocks:
+        if block["t"] == "Header":
+            block["c"][0] -= 1
+            if block["c"][0] == 1 and not plain(block)[0].isdigit():
+                block["c"][1][1].append("unnumbered")
+
+
+def anchor_sources(blocks: list[dict]) -> None:
+    """Give each source a name that citations lead to."""
+    for heading, block in itertools.pairwise(blocks):
+        if heading["t"] == "Header" and plain(heading) == SOURCES and block["t"] == "OrderedList":
+            for number, item in enumerate(block["c"][1], 1):
+                item[0]["c"] = [{"t": "Span", "c": [[f"source-{number}", [], []], item[0]["c"]]}]

@@ -1,0 +1,202 @@
+"""The notebook: a quick run of all of it, and that the committed one shows a full run."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from lab import analysis, samples, words
+from lab.experiments import NAMES
+from lab.parameters import Parameters
+from lab.russian import bound
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOK = NOTEBOOKS / "broadcast_latency.ipynb"
+RESULTS = NOTEBOOKS / "results"
+FIGURES = (
+    "latency_by_clients",
+    "straight_line",
+    "latency_by_rate",
+    "stalled_reader",
+    "nagle",
+    "cost_breakdown",
+)
+FILES = {"summary.json", *samples.FILES} | {f"{f}.{end}" for f in FIGURES for end in ("svg", "png")}
+TOLD = (
+    "latency_table",
+    "latency",
+    "floor",
+    "fit_table",
+    "fit",
+    "rate_table",
+    "rate",
+    "generator",
+    "stall",
+    "nagle",
+    "cost_table",
+    "cost",
+    "counts",
+    "answer",
+)
+
+posix = pytest.mark.skipif(os.name != "posix", reason="a server cannot be asked to end on Windows")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(NOTEBOOKS / "run.py"), *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+
+
+def committed() -> dict[str, str]:
+    """Return the SHA-256 of the committed notebook and of all results."""
+    files = [NOTEBOOK, *RESULTS.glob("*")]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory) -> Path:
+    """The folder of a quick run."""
+    folder = tmp_path_factory.mktemp("quick")
+    before = committed()
+    done = run("--quick", "--output", str(folder), CI="1")
+    assert done.returncode == 0, done.stderr
+    assert committed() == before, "a quick run wrote over what is committed"
+    return folder
+
+
+def summary_in(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text("utf-8"))
+
+
+def parameters_of(summary: dict) -> Parameters:
+    kept = summary["parameters"]
+    lists = {f.name: tuple(kept[f.name]) for f in fields(Parameters) if f.type == tuple[int, ...]}
+    return Parameters(**kept | lists)
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[dict]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def shown(notebook: nbformat.NotebookNode) -> str:
+    """Return all Markdown that the cells have displayed."""
+    texts = [out.get("data", {}).get("text/markdown", "") for out in outputs(notebook)]
+    return "\n".join(texts)
+
+
+def check_page(folder: Path, notebook: nbformat.NotebookNode) -> None:
+    """Check that a notebook shows the results in a folder, and nothing that should not be kept."""
+    stray = [output for output in outputs(notebook) if output["output_type"] != "display_data"]
+    assert not stray, "errors, warnings or progress in the outputs"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert all(not cell.metadata for cell in notebook.cells), "timings of the run"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    text = shown(notebook)
+    hashes = dict(re.findall(r"\| `([\w.]+)` \| `(\w{16})` \|", text))
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    assert hashes == {name: digest[:16] for name, digest in files.items()}
+    images = [out["data"]["image/png"] for out in outputs(notebook) if "image/png" in out["data"]]
+    pictures = [(folder / f"{name}.png").read_bytes() for name in FIGURES]
+    assert [base64.b64decode(image) for image in images] == pictures
+    facts = summary_in(folder)
+    for name in TOLD:
+        assert bound(getattr(words, name)(facts)) in text, name
+
+
+def leaves(tree: dict | list, path: str = "") -> Iterator[tuple[str, object]]:
+    """Return all values of a nested structure, with their paths."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, dict | list):
+            yield from leaves(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", value
+
+
+def check_counts(folder: Path) -> None:
+    """Check that nothing is missing in the samples, and that the summary comes from them."""
+    kept = summary_in(folder)
+    data, parameters = samples.load(folder), parameters_of(kept)
+    again = json.loads(json.dumps(analysis.summarize(data, parameters)))
+    told = dict(leaves(kept))
+    for path, value in leaves(again):  # another machine's numpy may add up in another order
+        near = isinstance(value, float)
+        assert told[path] == (pytest.approx(value, rel=1e-3) if near else value), path
+    assert set(data.latency) == {(name, users) for name in NAMES for users in parameters.sizes}
+    assert set(data.rate) == {(name, rate) for name in NAMES for rate in parameters.rates}
+    found = {"latency": 0, "rate": 0}
+    for (_, users), runs in data.latency.items():
+        assert len(runs) == parameters.repeats
+        assert all(rows.shape[1] == users - 1 for rows in runs)
+        found["latency"] += sum(rows.size for rows in runs)
+    found["rate"] = sum(int(rows[:, 1].sum()) for runs in data.rate.values() for rows in runs)
+    for experiment, count in found.items():
+        runs = [run for run in data.runs if run["experiment"] == experiment]
+        assert count == sum(run["expected"] for run in runs)
+    complete = [run for run in data.runs if run["experiment"] in ("latency", "cost")]
+    assert all(run["received"] == run["expected"] for run in complete)
+
+
+@posix
+@pytest.mark.timeout(450)
+def test_a_quick_run_makes_all_figures_and_results(quick):
+    assert {file.name for file in quick.iterdir()} == FILES | {NOTEBOOK.name}
+    check_page(quick, nbformat.read(quick / NOTEBOOK.name, as_version=4))
+    check_counts(quick)
+
+
+@posix
+def test_a_quick_run_says_that_it_is_none_to_judge_by(quick):
+    assert "Не полный запуск" in shown(nbformat.read(quick / NOTEBOOK.name, as_version=4))
+
+
+@posix
+def test_one_stopped_reader_freezes_step_3_and_not_step_4(quick):
+    stall = summary_in(quick)["stall"]
+    assert stall["step3"]["received"] < stall["step3"]["expected"]
+    assert stall["step4"]["received"] == stall["step4"]["expected"]
+    assert stall["step3"]["bytes_for_stalled"] > 500_000
+
+
+def test_the_committed_notebook_shows_the_committed_results():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    check_page(RESULTS, notebook)
+    check_counts(RESULTS)
+    assert {file.name for file in RESULTS.iterdir()} == FILES
+
+
+def test_the_committed_run_is_a_full_one():
+    assert "Параметры — полного запуска." in shown(nbformat.read(NOTEBOOK, as_version=4))
+    parameters = parameters_of(summary_in(RESULTS))
+    assert parameters.sizes == (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    assert parameters.repeats >= 3
+
+
+def test_no_file_is_too_large_for_git():
+    assert sum(file.stat().st_size for file in [NOTEBOOK, *RESULTS.iterdir()]) < 6_000_000
+
+
+def test_a_parameter_that_is_none_is_told_in_one_line(tmp_path):
+    done = run("--output", str(tmp_path), LAB_SIZES="2,many")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["run: LAB_SIZES: '2,many'"]
+
+
+def test_the_readme_says_what_the_committed_results_say():
+    price = summary_in(RESULTS)["fit"]["step4"]["us_per_recipient"]
+    assert f"about {price:.1f} µs" in (NOTEBOOKS.parent / "README.md").read_text("utf-8")

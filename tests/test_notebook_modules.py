@@ -1,0 +1,397 @@
+"""What the notebook is made of: parameters, analysis, words that follow the data, the samples."""
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench import suite
+from bench.servers import SERVERS
+from lab import analysis, experiments, figures, parameters, russian, samples, words
+from lab.experiments import NAMES, WITH, WITHOUT, Samples
+from lab.parameters import ParameterError, Parameters, from_environment
+
+FULL = Parameters(
+    seed=1,
+    repeats=3,
+    bootstrap=40,
+    sizes=(2, 10, 100),
+    messages=20,
+    deliveries=2000,
+    rates=(300, 3000),
+    rate_users=100,
+    rate_seconds=0.3,
+    limit_ms=50.0,
+    stall_rate=500,
+    stall_bytes=8192,
+    stall_users=10,
+    stall_seconds=3.0,
+    nagle_users=10,
+    nagle_messages=20,
+    cost_users=100,
+    cost_messages=20,
+    batch_rate=3000,
+)
+QUICK = replace(FULL, repeats=1)
+PRICE = {"step3": 6.0, "step4": 5.0, "asyncio": 8.0, "forwarder": 3.0}  # us per recipient
+
+
+def made_up() -> Samples:
+    """Return samples of servers that behave exactly as PRICE says."""
+    chance = np.random.default_rng(7)
+    data = Samples()
+    for name in NAMES:
+        for users in FULL.sizes:
+            one = 30 + PRICE[name] * np.arange(1, users)
+            runs = [np.rint(one * chance.normal(1, 0.01, (20, 1))).astype(int) for _ in range(3)]
+            data.latency[name, users] = runs
+        for rate in FULL.rates:
+            slow = rate > 1000 and name != "step4"
+            rows = np.array([[900, 90], [200_000 if slow else 2000, 10]])
+            data.rate[name, rate] = [rows] * 3
+            add_runs(data, "rate", name, rate=rate, sent_late_p99_ms=0.1, generator_cpu_percent=9)
+        data.cost[name] = [np.tile([30_000, 400_000, 50_000, 20_000], (20, 1))] * 3
+        add_runs(data, "cost", name, noting_ns=200, noting_inside_ns=50)
+        add_runs(data, "batch", name, rate=3000, send_calls=10 if name == "step4" else 100)
+    due = np.arange(1500) * 2000
+    for name, last in (("step3", 900), ("step4", 1500)):
+        came = np.where(np.arange(1500) < last, due + 300, -1)
+        data.stall[name] = [np.stack([due, came], axis=1)] * 3
+        add_runs(
+            data, "stall", name, expected=12_000, received=8 * last, end_ms=3500.0,
+            cut_off_ms=2500.0 if name == "step4" else None, bytes_for_stalled=8_000_000,
+        )  # fmt: skip
+    fast = np.full((20, 9), 100)
+    slow = fast.copy()
+    slow[::2, -1] = 43_000
+    data.nagle = {WITH: [fast] * 3, WITHOUT: [slow] * 3}
+    return data
+
+
+def add_runs(data: Samples, experiment: str, server: str, **found) -> None:
+    blank = dict.fromkeys(samples.RUN_COLUMNS) | {"users": 100, "expected": 100, "received": 100}
+    for repeat in (1, 2, 3):
+        about = {"experiment": experiment, "server": server, "repeat": repeat}
+        data.runs.append(blank | about | {"turn": len(data.runs) + 1} | found)
+
+
+@pytest.fixture(scope="module")
+def data() -> Samples:
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def facts(data) -> dict:
+    machine = {"processor": "P", "cores": 2, "memory_gib": 8.0, "system": "L", "kernel": "6"}
+    about = {"machine": machine, "versions": {"python": "3.11"}}
+    return about | {"parameters": parameters.as_dict(FULL)} | analysis.summarize(data, FULL)
+
+
+@pytest.fixture
+def changed(facts) -> dict:
+    """A copy of the facts that a test may change."""
+    return copy.deepcopy(facts)
+
+
+# Parameters
+
+
+def test_the_environment_chooses_the_quick_run_and_changes_single_parameters():
+    assert from_environment(FULL, QUICK, {}) == FULL
+    assert from_environment(FULL, QUICK, {"LAB_QUICK": "1"}) == QUICK
+    found = from_environment(FULL, QUICK, {"LAB_SIZES": "50,2,10", "LAB_LIMIT_MS": "2.5"})
+    assert found == replace(FULL, sizes=(2, 10, 50), limit_ms=2.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAB_QUICK", "maybe"),
+        ("LAB_SIZES", "2,x,5"),
+        ("LAB_SIZES", "1,5,10"),
+        ("LAB_SIZES", "2,5"),
+        ("LAB_REPEATS", "0"),
+        ("LAB_RATE_USERS", "1"),
+        ("LAB_STALL_SECONDS", "1"),
+        ("LAB_STALL_USERS", "2"),
+        ("LAB_RATE_SECONDS", "nan"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_its_name(name, value):
+    with pytest.raises(ParameterError, match=name):
+        from_environment(FULL, QUICK, {name: value})
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.3561, "0,36"), (1.25, "1,2"), (12.4, "12"), (0.996, "1,0"), (9.99, "10"), (3000, "3000"),
+     (24_744, "24\N{NARROW NO-BREAK SPACE}744"), (0, "0"), (-5.2, "\N{MINUS SIGN}5,2")],
+)  # fmt: skip
+def test_numbers_have_a_comma(value, text):
+    assert russian.number(value) == text
+
+
+def test_a_time_is_told_in_the_unit_that_suits_it():
+    found = [russian.microseconds(value) for value in (36, 450.4, 1500, 2_000_000)]
+    assert found == [text.replace(" ", russian.SPACE) for text in ("36 мкс", "450 мкс", "1,5 мс",
+                                                                   "2,0 с")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "word"), [(1, "раз"), (2, "раза"), (5, "раз"), (11, "раз"), (12, "раз"), (22, "раза")]
+)
+def test_a_noun_agrees_with_its_number(count, word):
+    assert russian.counted(count, "раз", "раза", "раз") == f"{count}{russian.SPACE}{word}"
+
+
+def test_no_line_ends_between_a_number_and_its_unit():
+    assert russian.bound("за 5 мс и 3 %") == f"за 5{russian.SPACE}мс и 3{russian.SPACE}%"
+
+
+# Analysis
+
+
+def test_the_line_is_the_one_that_the_data_was_made_of(facts):
+    for name in NAMES:
+        found = facts["fit"][name]
+        assert found["us_per_recipient"] == pytest.approx(PRICE[name], rel=0.05)
+        assert found["us_per_recipient_low"] <= PRICE[name] <= found["us_per_recipient_high"] * 1.05
+        assert found["fixed_us"] == pytest.approx(30, rel=0.1)
+        assert found["r2"] > 0.99
+
+
+def test_percentiles_stand_in_order_within_their_intervals(facts):
+    for entry in facts["latency"]["step4"].values():
+        assert entry["p50_us"] <= entry["p95_us"] <= entry["p99_us"]
+        for measure in analysis.MEASURES:
+            low, value, high = (entry[f"{measure}{end}_us"] for end in ("_low", "", "_high"))
+            assert low <= value <= high
+
+
+def test_the_interval_holds_the_spread_between_runs():
+    alike = {("step4", 2): [np.full((50, 1), 100)] * 3}
+    apart = {("step4", 2): [np.full((50, 1), value) for value in (80, 100, 120)]}
+    low, high = (
+        analysis.latencies(Samples(latency=latency), FULL)["step4"]["2"]
+        for latency in (alike, apart)
+    )
+    assert low["last_low_us"] == low["last_high_us"] == 100
+    assert (high["last_low_us"], high["last_high_us"]) == (80, 120)
+
+
+@pytest.mark.parametrize(
+    ("p99s", "held", "broken"),
+    [
+        ((1, 2, 90), 200, 300),
+        ((1, 2, 3), 300, None),
+        ((90, 1, 1), None, 100),
+        ((1, 90, 1), 100, 200),
+    ],
+)
+def test_the_knee_is_the_last_rate_before_the_first_that_is_too_slow(p99s, held, broken):
+    rates = {str(100 * n): {"p99_low_ms": p99} for n, p99 in enumerate(p99s, 1)}
+    assert analysis.knee(rates, 50) == {"rate_per_s": held, "broken_per_s": broken}
+
+
+@pytest.mark.parametrize("percent", [1, 50, 90, 99, 100])
+def test_a_percentile_of_counted_values_is_that_of_all_of_them(percent):
+    rows = np.array([[5, 30], [2, 69], [900, 1]])
+    every = np.repeat(rows[:, 0], rows[:, 1])
+    expected = np.percentile(every, percent, method="inverted_cdf")
+    assert analysis.weighted_percentile(rows, percent) == expected
+
+
+def test_three_digits_are_kept():
+    values = np.array([0, 7, 999, 1004, 1005, 12_345, 999_900])
+    assert experiments.three_digits(values).tolist() == [0, 7, 999, 1000, 1010, 12_300, 1_000_000]
+
+
+def test_a_freeze_counts_up_to_the_end_of_the_run(facts):
+    frozen, well = facts["stall"]["step3"], facts["stall"]["step4"]
+    assert frozen["silent_at_end_s"] == frozen["longest_gap_s"] == pytest.approx(1.702, abs=0.001)
+    assert (well["silent_at_end_s"], well["longest_gap_s"]) == (0, 0.002)
+    assert (frozen["received"], frozen["expected"]) == (3 * 7200, 3 * 12_000)
+
+
+def test_phases_add_up_to_the_time_of_the_broadcast():
+    calls = np.array([[110, 120], [125, 140], [310, 330], [331, 360]])
+    rows = experiments.phases(calls, np.array([100, 300]), np.array([150, 350]), 2)
+    assert rows.tolist() == [[10, 25, 5, 10], [10, 39, 1, 0]]
+    with pytest.raises(experiments.MeasurementError):
+        experiments.phases(calls, np.array([100]), np.array([130]), 3)
+
+
+# Samples
+
+
+def test_samples_come_back_as_they_were_and_give_the_same_summary(data, facts, tmp_path):
+    samples.save(data, tmp_path)
+    first = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert set(first) == set(samples.FILES)
+    back = samples.load(tmp_path)
+    found = analysis.summarize(back, FULL)
+    assert json.dumps(found) == json.dumps({key: facts[key] for key in found})
+    samples.save(back, tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == first
+
+
+# Figures
+
+
+def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(data, facts, tmp_path):
+    def draw(name: str) -> bytes:
+        drawn = {
+            "clients": lambda: figures.latency_by_clients(facts),
+            "line": lambda: figures.straight_line(data, facts),
+            "rate": lambda: figures.latency_by_rate(facts),
+            "stall": lambda: figures.stalled_reader(data),
+            "nagle": lambda: figures.nagle(data),
+            "cost": lambda: figures.cost_breakdown(facts),
+        }[name]()
+        drawn.savefig(tmp_path / "x.svg", metadata={"Date": None})
+        for axes in drawn.axes:
+            labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            assert not any("." in label.get_text() for label in labels)
+        return (tmp_path / "x.svg").read_bytes()
+
+    for name in ("clients", "line", "rate", "stall", "nagle", "cost"):
+        assert draw(name) == draw(name), name
+
+
+# Words: each sentence both ways
+
+
+def test_the_difference_between_servers_is_told_as_clear_or_as_chance(changed):
+    assert "Быстрее всех чатов шаг 4" in words.latency(changed)
+    changed["latency"]["step4"]["100"]["last_high_us"] = 10_000
+    assert "не различает" in words.latency(changed)
+    changed["parameters"]["repeats"] = 1
+    assert "повтор один" in words.latency(changed)
+
+
+def test_the_growth_is_counted(changed):
+    assert "больше в 99\N{NO-BREAK SPACE}раз" in words.latency(changed)
+
+
+def test_the_share_of_the_yardstick_is_told_where_it_dominates(changed):
+    assert "Больше половины времени (шаг 3 и шаг 4)" in words.floor(changed)
+    changed["latency"]["forwarder"]["100"]["last_us"] = 10
+    assert "Ни у одного чата" in words.floor(changed)
+    changed["latency"]["forwarder"]["100"]["last_us"] = 10_000
+    assert "практически всё" in words.floor(changed)
+
+
+def test_a_straight_line_is_called_one_only_if_it_is(changed):
+    assert "Прямая объясняет" in words.fit(changed)
+    assert "Остатки не больше" in words.fit(changed)
+    changed["fit"]["asyncio"] |= {"r2": 0.5, "worst_residual_percent": 60.0}
+    assert "Не вполне прямая: asyncio" in words.fit(changed)
+    assert "Остатки доходят до" in words.fit(changed)
+
+
+def test_the_slope_is_compared_with_the_call(changed):
+    assert "этой цены" in words.fit(changed)
+    changed["share"]["step4"]["us_per_send"] = 50.0
+    assert "кроме него" in words.fit(changed)
+
+
+def test_the_knee_is_explained_by_batches_only_if_there_are_any(changed):
+    told = words.rate(changed)
+    assert "Шаг 3 держит 300 и не держит 3000" in told
+    assert "шаг 4 выдержал все частоты" in told
+    assert "колено сдвигается" in told
+    assert "слиплись" not in told
+    changed["batch"]["step3"]["messages_per_send"] = 5.0
+    assert "слиплись" in words.rate(changed)
+    changed["batch"]["step4"]["messages_per_send"] = 1.0
+    assert "не объяснить" in words.rate(changed)
+    changed["knee"]["step4"] = {"rate_per_s": None, "broken_per_s": 300}
+    assert "уже при 300" in words.rate(changed)
+    assert "не дальше" in words.rate(changed)
+
+
+def test_a_generator_that_is_late_is_named(changed):
+    assert "нигде не отставал" in words.generator(changed)
+    changed["rate"]["asyncio"]["300"]["sent_late_p99_ms"] = 1.9
+    assert "asyncio при 300" in words.generator(changed)
+
+
+def test_a_freeze_is_told_only_if_there_was_one(changed):
+    told = words.stall(changed)
+    assert "**Шаг 3 замер.** За 3" in told
+    assert "**Шаг 4 не замер:**" in told
+    assert "сервер отключил через 1,5 с" in told
+    assert "Медиана пришедших об этом молчит: шаг 3" in told
+    changed["stall"]["step3"] |= {"silent_at_end_s": 0.0, "received": 36_000}
+    assert "**Шаг 3 не замер:**" in words.stall(changed)
+    changed["stall"]["step3"] |= {"received": 35_999}
+    assert "**Шаг 3 потерял сообщения:**" in words.stall(changed)
+
+
+def test_the_wait_of_nagle_is_told_only_if_it_is_there(changed):
+    assert "рассылок ждут: обычно 43,0 мс" in words.nagle(changed)
+    changed["nagle"][WITHOUT] = changed["nagle"][WITH]
+    assert "не видно" in words.nagle(changed)
+
+
+def test_the_largest_part_of_a_broadcast_is_named(changed):
+    assert "Больше всего времени" in words.cost(changed)
+    changed["share"]["step4"] |= {"after_us": 5000.0}
+    assert "не самая большая часть" in words.cost(changed)
+
+
+def test_a_disturbed_machine_is_told(changed):
+    assert "Ни в одном прогоне" in words.counts(changed)
+    changed["counts"]["disturbed_runs"] = 4
+    assert "В 4 из них" in words.counts(changed)
+
+
+def test_the_answer_names_the_price_and_who_stops(changed):
+    told = words.answer(changed)
+    assert "Ещё один клиент стоит 5,0 мкс" in told
+    assert "шаг 3 останавливается" in told
+    changed["stall"]["step3"]["silent_at_end_s"] = 0.0
+    assert "никого не остановил" in words.answer(changed)
+
+
+def test_a_changed_parameter_is_told():
+    assert words.parameters(FULL, FULL) == "Параметры — полного запуска."
+    assert "`repeats=1`" in words.parameters(QUICK, FULL)
+
+
+# What the benchmark does for the notebook
+
+
+def test_without_nodelay_broadcasts_wait_for_acknowledgements():
+    task = {"mode": "single", "users": 5, "senders": 5, "messages": 20}
+    usual = suite.put_load_on(SERVERS["step4"], task)
+    waiting = suite.put_load_on(SERVERS["step4"].launched("without-nodelay"), task)
+    assert waiting["received"] == usual["received"] == 80
+    assert waiting["last_p99_ms"] > 5
+
+
+@pytest.mark.parametrize("users", [2, 3])
+def test_a_stall_needs_a_third_user(users):
+    task = {"mode": "stall", "users": users, "senders": users, "rate": 50, "seconds": 0.4}
+    found = suite.put_load_on(SERVERS["step4"], task | {"stall_at": 0.2, "drain": 0.5})
+    if users == 2:
+        assert "bad settings" in found["error"]
+    else:
+        assert found["received"] == found["expected"] == 20
+        assert 200 <= found["stalled_at_ms"] < 400
+
+
+def test_every_send_of_a_server_is_recorded(tmp_path):
+    file = tmp_path / "calls.json"
+    task = {"mode": "single", "users": 4, "senders": 4, "messages": 5, "stamps": True}
+    found = suite.put_load_on(SERVERS["forwarder"].launched("record-sends", file), task)
+    notes = json.loads(file.read_text("utf-8"))
+    [first, *_] = found["starts_ns"]
+    assert sum(start > first for start, _ in notes["calls"]) == 15
+    assert all(start <= end for start, end in notes["calls"])
+    assert 0 < notes["inside_ns"] <= notes["cost_ns"] < 100_000

@@ -1,0 +1,73 @@
+"""The pictures of the report: made from real sessions and from texts, known when out of date."""
+
+import os
+
+import pytest
+from PIL import Image
+
+import diagrams
+import drawing
+
+REPORT = drawing.ROOT / "report"
+PICTURES = sorted([*REPORT.glob("pictures/*.svg"), *REPORT.glob("diagrams/*.svg")])
+
+
+@pytest.mark.parametrize("svg", PICTURES, ids=lambda svg: f"{svg.parent.name}/{svg.stem}")
+def test_a_picture_in_the_report_was_made_from_its_sources_as_they_are(svg):
+    kind = {"pictures": "terminals", "diagrams": "diagrams"}[svg.parent.name]
+    assert drawing.is_current(svg), f"run: python report/{kind}.py {svg.stem}"
+
+
+def test_every_step_has_its_session_and_every_text_its_diagram():
+    texts = {text.with_suffix(".svg") for text in diagrams.FOLDER.glob("*.mmd")}
+    sessions = {REPORT / "pictures" / f"step{step}.svg" for step in (1, 2, 3, 4)}
+    assert set(PICTURES) == texts | sessions
+
+
+def test_a_picture_is_out_of_date_when_a_source_changes_or_a_file_is_missing(tmp_path):
+    source, svg = tmp_path / "source.py", tmp_path / "picture.svg"
+    source.write_text("before\n")
+    square = '<svg xmlns="http://www.w3.org/2000/svg" width="9mm" height="9mm"/>'
+    drawing.save(square, svg, [source])
+    assert drawing.is_current(svg)
+    source.write_bytes(b"before\r\n")  # as a checkout on Windows has it
+    assert drawing.is_current(svg)
+    source.write_text("after\n")
+    assert not drawing.is_current(svg)
+    source.unlink()
+    assert not drawing.is_current(svg)
+    source.write_text("before\n")
+    svg.with_suffix(".png").unlink()
+    assert not drawing.is_current(svg)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_a_session_is_played_and_drawn(tmp_path):
+    import terminals
+
+    terminals.make("step4", terminals.free_port(), tmp_path)
+    svg = (tmp_path / "step4.svg").read_text("utf-8")
+    for shown in ("* Борис left", "* online: Анна, Вера", "Борис left: bye", "* bye"):
+        assert f">{shown}<" in svg
+    assert 'font-weight="bold">/quit<' in svg
+    with Image.open(tmp_path / "step4.png") as png:
+        assert png.width / png.info["dpi"][0] * 25.4 == pytest.approx(drawing.PRINTED, abs=0.5)
+
+
+def test_a_diagram_is_drawn_the_same_again(tmp_path):
+    diagrams.make("frame", tmp_path)
+    drawn, kept = tmp_path / "frame.svg", diagrams.FOLDER / "frame.svg"
+    assert drawn.read_text("utf-8") == kept.read_text("utf-8")
+    with Image.open(drawn.with_suffix(".png")) as new, Image.open(kept.with_suffix(".png")) as old:
+        assert new.tobytes() == old.tobytes()
+
+
+def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bad.mmd").write_text("sequenceDiagram\n    A-?>B: hello\n")
+    monkeypatch.setattr(diagrams, "FOLDER", tmp_path)
+    monkeypatch.setattr("sys.argv", ["diagrams.py"])
+    assert diagrams.main() == 1
+    told = capsys.readouterr().out
+    assert "line 2" in told
+    assert "A-?>B" in told
+    assert told.count("\n") == 1
