@@ -1,8 +1,8 @@
-"""Executes the notebook without a browser: `python notebooks/run.py` (about 4 minutes).
+"""Executes the notebook without a browser: `python notebooks/run.py` (under 5 minutes).
 
 The full run is saved in its place, `broadcast_latency.ipynb`, with its results in `results/`.
 With --quick (half a minute), or with a parameter changed by the environment (LAB_SIZES=2,5,10),
-notebook and results go to --output, a folder of their own.
+notebook and results go to a folder of their own: --output, LAB_RESULTS or a temporary one.
 """
 
 import argparse
@@ -16,7 +16,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
-HERE = Path(__file__).resolve().parent
+from lab.parameters import ParameterError
+from lab.places import HERE, prepared
+
 NOTEBOOK = HERE / "broadcast_latency.ipynb"
 PATIENCE = 900  # seconds for one cell
 METADATA = {
@@ -31,6 +33,23 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes; half a minute")
     parser.add_argument("--output", type=Path, metavar="DIR", help="for notebook and results")
     return parser.parse_args()
+
+
+def chosen_folder(args: argparse.Namespace) -> Path | None:
+    """Return a folder for this run, ready to be written to; None for the notebook's own place."""
+    named = args.output or os.environ.get("LAB_RESULTS")
+    if named:
+        return prepared(Path(named))
+    neutral = {("LAB_QUICK", ""), ("LAB_QUICK", "0")} | {("LAB_RESULTS", "")}
+    changes = [
+        name
+        for name, value in os.environ.items()
+        if name.startswith("LAB_") and name != "LAB_PROGRESS" and (name, value) not in neutral
+    ]
+    if args.quick or changes:
+        return Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+    prepared(HERE, full=True)
+    return None
 
 
 def execute(notebook: nbformat.NotebookNode) -> None:
@@ -53,15 +72,15 @@ def execute(notebook: nbformat.NotebookNode) -> None:
 def main() -> int:
     """Execute and save; return the exit status."""
     args = read_arguments()
-    changed = args.quick or any(name.startswith("LAB_") for name in os.environ)
-    folder = args.output or (
-        Path(tempfile.mkdtemp(prefix="broadcast-latency-")) if changed else None
-    )
+    try:
+        folder = chosen_folder(args)
+    except ParameterError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 1
     if args.quick:
         os.environ["LAB_QUICK"] = "1"
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.environ["LAB_RESULTS"] = str(folder.resolve())
+        os.environ["LAB_RESULTS"] = str(folder)
     os.environ["LAB_PROGRESS"] = "0"  # of this program there is a bar already
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     try:

@@ -76,6 +76,8 @@ def build() -> list[str]:
         print(f"  {line}: written anew")
     SOURCE.write_text(filled.text, "utf-8", newline="\n")
     tree = document.load(filled.text)
+    if absent := list(checks.missing(tree)):
+        return absent
     title = student.title_page(fields, tree.theme)
     content, pages = step("making report.pdf", pdf.make, tree, title)
     PDF.write_bytes(content)

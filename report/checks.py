@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import drawing
 from document import (
@@ -15,6 +16,7 @@ from document import (
     SOURCES,
     STEMS,
     Document,
+    every,
     is_picture,
     plain,
 )
@@ -24,7 +26,7 @@ from project import REPORT
 NAMES = {kind: name for name, kind in KINDS.items()}
 RANGE = re.compile(r"(\d+)–(\d+)")
 SECTION = re.compile(r"\bраздел\w*\s(\d+(?:\.\d+)*)", re.I)
-LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)\)")
+ADDRESS = re.compile(r"\w+:")
 DRAWN = ("pictures", "diagrams")
 
 
@@ -35,7 +37,8 @@ def problems(text: str, document: Document) -> Iterator[str]:
     yield from references(prose, document)
     yield from sources(prose, document)
     yield from sections(prose, document)
-    yield from files(prose)
+    yield from missing(document)
+    yield from outdated(document)
     yield from beginnings(text)
 
 
@@ -110,16 +113,31 @@ def sections(prose: str, document: Document) -> Iterator[str]:
             yield f"section {number} is referred to, but missing"
 
 
-def files(prose: str) -> Iterator[str]:
-    """Tell of links to no file, and of pictures not made from their sources as they are."""
-    for target in dict.fromkeys(LINK.findall(prose)):
-        path = REPORT / target
-        if "://" in target:
-            continue
-        if not path.is_file() or (path.suffix == ".svg" and not path.with_suffix(".png").is_file()):
+def missing(document: Document) -> Iterator[str]:
+    """Tell of pictures and of links to files that are not there."""
+    for target in targets(document):
+        if not is_there(REPORT / target):
             yield f"{target} is missing, or the PNG beside it"
-        elif path.parent.name in DRAWN and not drawing.is_current(path):
-            yield f"{target} is not made from its sources as they are now"
+
+
+def outdated(document: Document) -> Iterator[str]:
+    """Tell of pictures not made from their sources as they are."""
+    for path in map(REPORT.joinpath, targets(document)):
+        if path.parent.name in DRAWN and is_there(path) and not drawing.is_current(path):
+            name = path.relative_to(REPORT).as_posix()
+            yield f"{name} is not made from its sources as they are now"
+
+
+def targets(document: Document) -> list[str]:
+    """Return the files that are shown or linked to, each once."""
+    parts = [part for kind in ("Image", "Link") for part in every(kind, document.blocks)]
+    paths = [part["c"][2][0].partition("#")[0] for part in parts]
+    return [path for path in dict.fromkeys(paths) if path and not ADDRESS.match(path)]
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file exists, and the PNG beside it if it is an SVG."""
+    return path.is_file() and (path.suffix != ".svg" or path.with_suffix(".png").is_file())
 
 
 def beginnings(text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pypandoc
@@ -50,6 +50,7 @@ def load(text: str) -> Document:
         raise Problem("report.md has to begin with a heading of level 1, the theme")
     blocks = join_captions(without_comments(blocks))
     raise_headings(blocks)
+    set_enumerations(blocks)
     anchor_sources(blocks)
     return Document(plain(title["c"][2]), blocks)
 
@@ -102,9 +103,20 @@ def plain(node: object) -> str:
             return node["c"]
         case "Code" | "Math":
             return node["c"][1]
-        case "Space" | "SoftBreak":
+        case "Space" | "SoftBreak" | "LineBreak":
             return " "
     return plain(node.get("c"))
+
+
+def every(kind: str, node: object) -> Iterator[dict]:
+    """Return all parts of a kind, however deep in the tree."""
+    if isinstance(node, dict):
+        if node.get("t") == kind:
+            yield node
+        node = node.get("c")
+    if isinstance(node, list):
+        for part in node:
+            yield from every(kind, part)
 
 
 def without_comments(blocks: list[dict]) -> list[dict]:
@@ -189,11 +201,28 @@ def raise_headings(blocks: list[dict]) -> None:
             block["c"][0] -= 1
             if block["c"][0] == 1 and not plain(block)[0].isdigit():
                 block["c"][1][1].append("unnumbered")
+            if plain(block).startswith(APPENDIX):
+                break_appendix(block)
+
+
+def break_appendix(heading: dict) -> None:
+    """Put the title of an appendix on a line of its own, below «ПРИЛОЖЕНИЕ А»."""
+    name, _, title = plain(heading).partition(". ")
+    first, second = ({"t": "Str", "c": line} for line in (name.upper(), title))
+    heading["c"][1][1].append("appendix")
+    heading["c"][2] = [first, {"t": "LineBreak"}, second]
+
+
+def set_enumerations(blocks: list[dict]) -> None:
+    """Give enumerations a bracket after the number, as the standard has it."""
+    for enumeration in every("OrderedList", blocks):
+        enumeration["c"][0][2] = {"t": "OneParen"}
 
 
 def anchor_sources(blocks: list[dict]) -> None:
-    """Give each source a name that citations lead to."""
+    """Give each source a name that citations lead to, and a full stop after its number."""
     for heading, block in itertools.pairwise(blocks):
         if heading["t"] == "Header" and plain(heading) == SOURCES and block["t"] == "OrderedList":
+            block["c"][0][2] = {"t": "Period"}
             for number, item in enumerate(block["c"][1], 1):
                 item[0]["c"] = [{"t": "Span", "c": [[f"source-{number}", [], []], item[0]["c"]]}]

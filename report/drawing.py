@@ -46,6 +46,12 @@ def save(svg: str, path: Path, sources: Iterable[Path]) -> None:
     grey.save(path.with_suffix(".png"), dpi=(PPI, PPI), optimize=True)
 
 
+def whole(length: float) -> str:
+    """Return a length as whole pixels of the PNG: else one row of them is lost within letters."""
+    pixel = 25.4 / PPI
+    return f"{(round(length / pixel) - 0.02) * pixel:.4f}mm"  # a hair less, so as not to round up
+
+
 def is_current(path: Path) -> bool:
     """Return whether an SVG and its PNG are here, made from the sources as they are now."""
     if not (path.is_file() and path.with_suffix(".png").is_file()):

@@ -72,19 +72,22 @@ def replace(filled: Filled, marker: re.Pattern, new: Callable[[str], str]) -> No
 
 def check_markers(filled: Filled) -> None:
     """Note comments that are no markers, and markers without their other half."""
-    opened = None
+    opened = start = ""
     for match in COMMENT.finditer(without_code(filled.text)):
         place = f"report.md:{match.string.count(chr(10), 0, match.start()) + 1}"
         known = KNOWN.fullmatch(match[0])
         word = known[1].partition(":")[0] if known else ""
-        closes = {"end": "fill", "/value": "value"}.get(word)
+        closes = {"end": "fill", "/value": "value"}.get(word, "")
         if not known:
             filled.problems.append(f"{place}: {match[0]} is no marker")
-        elif closes != opened:
-            filled.problems.append(f"{place}: {match[0]} does not fit what stands before it")
-        opened = word if word in ("fill", "value") else None
+            continue
+        if opened and closes != opened:
+            filled.problems.append(f"{start}: {opened} is not closed")
+        if closes and closes != opened:
+            filled.problems.append(f"{place}: {match[0]} closes nothing")
+        opened, start = (word, place) if word in ("fill", "value") else ("", "")
     if opened:
-        filled.problems.append(f"report.md: the last {opened} is not closed")
+        filled.problems.append(f"{start}: {opened} is not closed")
 
 
 def block(what: str, text: str, data: dict) -> str:

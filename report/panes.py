@@ -88,7 +88,8 @@ def picture(panes: list[Pane]) -> str:
     height += 2
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{drawing.PRINTED}mm" height="{drawing.PRINTED * height / WIDTH:.2f}mm" '
+        f'width="{drawing.whole(drawing.PRINTED)}" '
+        f'height="{drawing.whole(drawing.PRINTED * height / WIDTH)}" '
         f'viewBox="0 0 {WIDTH:.2f} {height}" font-size="{FONT_SIZE}" '
         "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, monospace\">"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import typst
 
-from document import APPENDIX, Document, pandoc, plain, to_json
+from document import Document, pandoc, plain, to_json
 from project import REPORT, ROOT, Problem
 from student import TitlePage
 
@@ -36,7 +36,7 @@ def make(document: Document, title: TitlePage) -> tuple[bytes, list[int]]:
 
 def to_typst(block: dict) -> list[dict]:
     """Return a block as Typst wants it: parts with captions become calls of functions."""
-    if block["t"] == "Header" and plain(block).startswith(APPENDIX):
+    if block["t"] == "Header" and "appendix" in block["c"][1][1]:
         return [block, raw(APPENDIX_SIZE)]
     if block["t"] != "Div":
         return [block]

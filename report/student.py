@@ -1,11 +1,14 @@
 """The title page: what student.toml says, and the lines that are made of it."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 
 from project import Problem, read
 
 FILE = "report/student.toml"
+INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
+MARKS = "\\`*_{}<>|$~&"  # mean something in Markdown
 NEEDED = ("university", "faculty", "subject", "group", "student", "teacher", "city", "year")
 OPTIONAL = ("ministry", "department", "number", "teacher_title")
 
@@ -28,13 +31,15 @@ def load() -> dict[str, str]:
         fields = tomllib.loads(read(FILE))
     except tomllib.TOMLDecodeError as error:
         raise Problem(f"{FILE} is no TOML: {error}") from None
-    for name in fields:
+    for name, value in fields.items():
         if name not in NEEDED + OPTIONAL:
             raise Problem(f"{FILE}: unknown field {name!r}; known: {', '.join(NEEDED + OPTIONAL)}")
+        if type(value) not in (str, int) or re.search(r"[\x00-\x1f\x7f]", str(value)):
+            raise Problem(f"{FILE}: the field {name!r} has to be a line of text or a whole number")
     for name in NEEDED:
         if not str(fields.get(name, "")).strip():
             raise Problem(f"{FILE}: the field {name!r} is missing")
-    return {name: str(value).strip() for name, value in fields.items()}
+    return {name: INITIALS.sub("\u00a0", str(value).strip()) for name, value in fields.items()}
 
 
 def placeholders(fields: dict[str, str]) -> list[str]:
@@ -64,7 +69,7 @@ def title_page(fields: dict[str, str], theme: str) -> TitlePage:
 
 def head() -> str:
     """Return the visible head of report.md, a table."""
-    fields = load()
+    fields = {name: escaped(value) for name, value in load().items()}
     rows = [
         ("Дисциплина", fields["subject"]),
         ("Выполнил", f"{fields['student']}, группа {fields['group']}"),
@@ -73,3 +78,9 @@ def head() -> str:
     ]
     lines = [f"| {name} | {value} |" for name, value in rows]
     return "\n".join([lines[0], "|---|---|", *lines[1:]])
+
+
+def escaped(text: str) -> str:
+    """Return a text so that Markdown shows it as it is; placeholders stay readable."""
+    text = "".join(f"&#{ord(letter)};" if letter in MARKS else letter for letter in text)
+    return text.replace("](", "]&#40;")

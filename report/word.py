@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import docx
 from docx.enum.style import WD_STYLE_TYPE
+from docx.enum.table import WD_ALIGN_VERTICAL
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 from docx.enum.text import WD_TAB_ALIGNMENT, WD_TAB_LEADER
 from docx.oxml import OxmlElement, parse_xml
@@ -28,11 +29,14 @@ from student import TitlePage
 SERIF, MONO = "Times New Roman", "Courier New"
 TEXT_WIDTH, INDENT = Mm(165), Mm(12.5)
 MOST_COLUMNS = 84  # that the larger size of listings has room for
+MOST_LINES, MOST_ROWS = 50, 15  # of listings and tables that are kept on one page
+CODE_SPACE = 4  # points between a listing and its frame
+SIGNATURE = Mm(80), Mm(25), Mm(60)  # in which capacity, the line to sign on, who
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
 MOST_WEIGHT = 40  # letters: a column of a table with longer texts gets no more room for them
 PANDOC = ("--syntax-highlighting=monochrome", f"--resource-path={REPORT}")
-STRUCTURAL = "Structural Heading"
-CONTENTS = rf'TOC \o "1-2" \t "{STRUCTURAL},1" \z'
+STRUCTURAL, APPENDIX = "Structural Heading", "Appendix Heading"
+CONTENTS = r'TOC \o "1-2" \u \z'
 CAPTIONS = {"figure": "Image Caption", "table": "Table Caption", "listing": "Listing Caption"}
 CODE, SMALL_CODE, TABLE_TEXT = "Source Code", "Source Code Small", "Table Text"
 BORDER = '<w:{side} w:val="single" w:sz="4" w:space="{space}" w:color="{color}"/>'
@@ -62,20 +66,20 @@ class Look:
 
 
 HEADING = {"spacing": 1.5, "bold": True, "keep_with_next": True}
+CENTRED = {"align": ALIGN.CENTER, "after": 12, "page_break": True, **HEADING}
 LOOKS = {
     "Normal": Look(align=ALIGN.JUSTIFY, indent=INDENT, spacing=1.5, base=None),
     "Heading 1": Look(indent=INDENT, before=18, after=12, **HEADING),
     "Heading 2": Look(indent=INDENT, before=12, after=8, **HEADING),
     "Heading 3": Look(indent=INDENT, before=12, after=6, **HEADING),
-    STRUCTURAL: Look(
-        align=ALIGN.CENTER, after=12, capitals=True, page_break=True, base="Heading 1", **HEADING
-    ),
-    "TOC Heading": Look(align=ALIGN.CENTER, after=12, capitals=True, page_break=True, **HEADING),
+    STRUCTURAL: Look(capitals=True, base="Heading 1", **CENTRED),
+    APPENDIX: Look(base="Heading 1", **CENTRED),
+    "TOC Heading": Look(capitals=True, **CENTRED),
     "TOC 1": Look(spacing=1.5),
     "TOC 2": Look(spacing=1.5, indent=Mm(8)),
     "Title Page": Look(align=ALIGN.CENTER, after=6),
     "Title Page Heading": Look(size=16, align=ALIGN.CENTER, before=130, after=6, bold=True),
-    "Title Page Signature": Look(before=24),
+    "Title Page Signature": Look(before=20),
     "Figure": Look(align=ALIGN.CENTER, before=14, keep_with_next=True),
     "Caption": Look(),
     "Image Caption": Look(align=ALIGN.CENTER, before=6, after=14, base="Caption"),
@@ -112,7 +116,8 @@ def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
 def to_word(block: dict) -> list[dict]:
     """Return a block as Word wants it: with styles for captions, pictures in pixels."""
     if block["t"] == "Header" and "unnumbered" in block["c"][1][1]:
-        return [styled(STRUCTURAL, {"t": "Para", "c": block["c"][2]}, block["c"][1][0])]
+        style = APPENDIX if "appendix" in block["c"][1][1] else STRUCTURAL
+        return [styled(style, {"t": "Para", "c": block["c"][2]}, block["c"][1][0])]
     if block["t"] != "Div":
         return [block]
     (name, [kind], _), (caption, *bodies) = block["c"]
@@ -149,23 +154,18 @@ def set_styles(word: docx.document.Document) -> None:
     for style in word.styles:
         if style.name.endswith("Tok"):  # in listings, where the paragraph says the size
             style.base_style = None
-    add_borders(word.styles[CODE].element.get_or_add_pPr(), "pBdr", 4, "999999")
+    code = word.styles[CODE].paragraph_format
+    code.left_indent = code.right_indent = Pt(CODE_SPACE + 0.5)  # the frame within the margins
+    code.keep_together = True
+    add_borders(word.styles[CODE].element.get_or_add_pPr(), "pBdr", CODE_SPACE, "999999")
     table = word.styles["Table"].element
     clear(table)
     margins = f"<w:tblCellMar>{MARGINS}</w:tblCellMar>"
     table.append(parse_xml(f"<w:tblPr {nsdecls('w')}>{INDENT_OF_TABLES}{margins}</w:tblPr>"))
     add_borders(table[-1], "tblBorders", 0, "000000")
-    set_tabs(word)
-
-
-def set_tabs(word: docx.document.Document) -> None:
-    """Set where the pages stand in the contents, and the names of those who sign."""
     for name in ("TOC 1", "TOC 2"):
         tabs = word.styles[name].paragraph_format.tab_stops
         tabs.add_tab_stop(TEXT_WIDTH, WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS)
-    tabs = word.styles["Title Page Signature"].paragraph_format.tab_stops
-    tabs.add_tab_stop(Mm(85))
-    tabs.add_tab_stop(Mm(120), WD_TAB_ALIGNMENT.LEFT, WD_TAB_LEADER.LINES)
 
 
 def set_style(word: docx.document.Document, style: ParagraphStyle, look: Look) -> None:
@@ -268,7 +268,10 @@ def set_paragraphs(word: docx.document.Document) -> None:
         elif name in ("First Paragraph", "Body Text", "Compact"):
             paragraph.style = word.styles[plain_style]
         elif name == CODE:
-            longest = max(map(len, paragraph.text.splitlines()), default=0)
+            lines = paragraph.text.splitlines()
+            longest = max(map(len, lines), default=0)
+            if len(lines) > MOST_LINES:
+                paragraph.paragraph_format.keep_together = False
             paragraph.style = word.styles[CODE if longest <= MOST_COLUMNS else SMALL_CODE]
     for table in word.tables:
         set_table(table, word.styles[TABLE_TEXT])
@@ -283,6 +286,11 @@ def set_table(table: Table, style: ParagraphStyle) -> None:
     weights = [min(max(map(len, column)), MOST_WEIGHT) + 10 for column in texts]
     for column, weight in zip(table.columns, weights, strict=True):
         column.width = TEXT_WIDTH * weight // sum(weights)
+    for row in table.rows:
+        row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    if len(table.rows) <= MOST_ROWS:
+        for cell in table._cells[: -len(table.columns)]:
+            cell.paragraphs[0].paragraph_format.keep_with_next = True
         for cell in column.cells:
             cell.width = column.width
     following = table._tbl.getnext()
@@ -317,15 +325,33 @@ def add_front(word: docx.document.Document, title: TitlePage, lines: list[tuple]
     for line in title.heads:
         add(line, "Title Page")
     for line in title.title:
-        add(line, "Title Page Heading" if line == title.title[0] else "Title Page")
-    for number, (role, name) in enumerate(title.signatures):
-        paragraph = add(f"{role}\t\t{name}", "Title Page Signature")
-        if number == 0:
-            paragraph.paragraph_format.space_before = Pt(130)
+        last = add(line, "Title Page Heading" if line == title.title[0] else "Title Page")
+    last.paragraph_format.space_after = Pt(110)
+    first.addprevious(signatures(word, title)._tbl)
     add("Содержание", "TOC Heading")
     entries = [add(f"{name}\t{page}", f"TOC {level}") for level, name, page in lines]
     wrap_in_field(entries, CONTENTS)
     text.paragraph_format.page_break_before = True
+
+
+def signatures(word: docx.document.Document, title: TitlePage) -> Table:
+    """Return the table of those who sign, with nothing of it drawn but the lines to sign on."""
+    bare = word.styles.add_style("Title Page Table", WD_STYLE_TYPE.TABLE)
+    table = word.add_table(0, len(SIGNATURE), bare)
+    table.autofit = False
+    for column, width in zip(table.columns, SIGNATURE, strict=True):
+        column.width = width
+    for role, name in title.signatures:
+        row = table.add_row()
+        for cell, words in zip(row.cells, (role, "", name), strict=True):
+            cell.vertical_alignment = WD_ALIGN_VERTICAL.BOTTOM
+            cell.paragraphs[0].style = word.styles["Title Page Signature"]
+            cell.paragraphs[0].add_run(words)
+        line = f"<w:tcBorders {nsdecls('w')}>{BORDER}</w:tcBorders>"
+        line = line.format(side="bottom", space=0, color="000000")
+        alignment = row.cells[1]._tc.tcPr.find(qn("w:vAlign"))
+        alignment.addprevious(parse_xml(line))  # Word is strict about the order
+    return table
 
 
 def wrap_in_field(paragraphs: list[Paragraph], code: str) -> None:

@@ -13,12 +13,16 @@ import threading
 import psutil
 import pytest
 
-from harness import Chat, Server, wait_until
+from harness import Chat, Program, Server, prepared, program, wait_until
 from properties import check_property, properties_of, two_people
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 STOP_TIME = 2  # seconds in which a program that is told to stop has to end
+CONNECTING = (
+    "connect = socket.socket.connect;"
+    "socket.socket.connect = lambda *a: (print('connecting', flush=True), connect(*a))"
+)
 BURNT = 0.25  # seconds of CPU that an idle server may use in a second
 
 
@@ -295,3 +299,23 @@ class TestAtATerminal:
 
 
 assert sys.version_info >= (3, 11), "the steps need Python 3.11 or newer"
+
+
+@posix_only
+def test_ctrl_c_while_the_client_connects_ends_it_without_a_traceback(step, story):
+    with socket.socket() as listener:  # it never accepts, and its queue is full
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(address)
+        command = prepared(program(step, "client"), CONNECTING)
+        with Program(command, "--port", str(address[1]), story=story) as it:
+            it.prints("connecting")
+            it.interrupt()
+            assert it.exits() == 0
+            assert it.stderr() == ""
+        for connection in waiting:
+            connection.close()

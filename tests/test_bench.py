@@ -1,6 +1,7 @@
 """The benchmark: that it measures what it says, on sizes that take seconds."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import stats, suite
+from bench import load, stats, suite
+from bench.servers import SERVERS
 
 BENCH = Path(__file__).parent.parent / "notebooks" / "bench"
 
@@ -38,6 +40,25 @@ def test_under_a_rate_every_message_is_counted(tmp_path):
     assert "error" not in found
     assert found["lost"] == 0
     assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"]
+
+
+def test_the_beginning_of_a_rate_can_be_left_out():
+    task = {"mode": "rate", "users": 5, "senders": 5, "rate": 100, "seconds": 0.4, "drain": 0.5}
+    every, rest = (suite.put_load_on(SERVERS["step4"], task | {"uncounted": s}) for s in (0, 0.1))
+    assert (every["expected"], every["received"]) == (40 * 4, 40 * 4)
+    assert (rest["expected"], rest["received"]) == (30 * 4, 30 * 4)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")
+def test_a_file_limit_that_cannot_be_raised_stays_as_it_is(monkeypatch):
+    import resource
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert load.raise_file_limit() == 256
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,10 @@ from bench.servers import SERVERS
 from lab import analysis, experiments, figures, parameters, russian, samples, words
 from lab.experiments import NAMES, WITH, WITHOUT, Samples
 from lab.parameters import ParameterError, Parameters, from_environment
+from lab.places import COMMITTED, HERE, prepared
+from lab.results import destination
 
+posix = pytest.mark.skipif(os.name != "posix", reason="a server cannot be asked to end on Windows")
 FULL = Parameters(
     seed=1,
     repeats=3,
@@ -117,11 +121,57 @@ def test_the_environment_chooses_the_quick_run_and_changes_single_parameters():
         ("LAB_STALL_SECONDS", "1"),
         ("LAB_STALL_USERS", "2"),
         ("LAB_RATE_SECONDS", "nan"),
+        ("LAB_STALL_BYTES", "65001"),
+        ("LAB_SIZES", "2,5,8001"),
+        ("LAB_NONSENSE", "1"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_its_name(name, value):
     with pytest.raises(ParameterError, match=name):
         from_environment(FULL, QUICK, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("LAB_RATES", "abc", "'abc' is no whole number, nor several like 2,10,100"),
+        ("LAB_REPEATS", "1.5", "'1.5' is no whole number"),
+        ("LAB_LIMIT_MS", "x", "'x' is no number"),
+    ],
+)
+def test_it_is_told_what_is_wrong_with_a_value(name, value, problem):
+    with pytest.raises(ParameterError) as raised:
+        from_environment(FULL, QUICK, {name: value})
+    assert str(raised.value) == f"{name}: {problem}"
+
+
+# Places
+
+
+@pytest.mark.parametrize("folder", [HERE, COMMITTED, COMMITTED / "new", HERE / "lab" / ".."])
+def test_only_a_full_run_writes_over_what_is_committed(folder):
+    with pytest.raises(ParameterError, match="only a full run"):
+        prepared(folder)
+    assert not (COMMITTED / "new").exists()
+    assert prepared(COMMITTED, full=True) == COMMITTED
+
+
+def test_results_go_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_RESULTS", str(tmp_path / "a" / "b"))
+    assert destination(QUICK, FULL) == (tmp_path / "a" / "b").resolve()
+    monkeypatch.setenv("LAB_RESULTS", str(COMMITTED))
+    with pytest.raises(ParameterError, match="only a full run"):
+        destination(QUICK, FULL)
+    monkeypatch.delenv("LAB_RESULTS")
+    assert destination(FULL, FULL) == COMMITTED
+    assert not destination(QUICK, FULL).is_relative_to(HERE)
+
+
+def test_what_is_no_folder_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ParameterError, match="cannot write to"):
+            prepared(folder)
 
 
 # Numbers
@@ -165,6 +215,24 @@ def test_the_line_is_the_one_that_the_data_was_made_of(facts):
         assert found["r2"] > 0.99
 
 
+def test_noise_does_not_bend_the_line():
+    chance = np.random.default_rng(3)
+    recipients = np.repeat([1.0, 10.0, 100.0, 1000.0], 2000)
+    times = (30 + 5 * recipients) * chance.normal(1, 0.1, len(recipients))
+    slope, constant = analysis.line(recipients, times)
+    assert slope == pytest.approx(5, rel=0.006)  # weights from the times: 2 % too low
+    assert constant == pytest.approx(30, rel=0.006)
+
+
+def test_the_table_and_the_figure_tell_the_same_residuals(data, facts):
+    drawn = figures.straight_line(data, facts)
+    dots = [dot for line in drawn.axes[1].lines for dot in line.get_ydata() if line.get_alpha()]
+    told = max(facts["fit"][name]["worst_residual_percent"] for name in NAMES)
+    assert told == pytest.approx(np.abs(dots).max(), abs=0.05)
+    found = analysis.residuals(np.array([1.0, 2.0]), np.array([20.0, 15.0]), 10, 0)
+    assert found == pytest.approx([100, -25])
+
+
 def test_percentiles_stand_in_order_within_their_intervals(facts):
     for entry in facts["latency"]["step4"].values():
         assert entry["p50_us"] <= entry["p95_us"] <= entry["p99_us"]
@@ -194,7 +262,7 @@ def test_the_interval_holds_the_spread_between_runs():
     ],
 )
 def test_the_knee_is_the_last_rate_before_the_first_that_is_too_slow(p99s, held, broken):
-    rates = {str(100 * n): {"p99_low_ms": p99} for n, p99 in enumerate(p99s, 1)}
+    rates = {str(100 * n): {"p99_ms": p99} for n, p99 in enumerate(p99s, 1)}
     assert analysis.knee(rates, 50) == {"rate_per_s": held, "broken_per_s": broken}
 
 
@@ -216,6 +284,15 @@ def test_a_freeze_counts_up_to_the_end_of_the_run(facts):
     assert frozen["silent_at_end_s"] == frozen["longest_gap_s"] == pytest.approx(1.702, abs=0.001)
     assert (well["silent_at_end_s"], well["longest_gap_s"]) == (0, 0.002)
     assert (frozen["received"], frozen["expected"]) == (3 * 7200, 3 * 12_000)
+
+
+def test_late_messages_are_counted_and_those_that_never_came_with_them(data, facts):
+    assert facts["stall"]["step4"]["late_percent"] == 0
+    assert facts["stall"]["step3"]["late_percent"] == 40
+    timeline = data.stall["step4"][0].copy()
+    timeline[:15, 1] += 250_000
+    found = analysis.stall(replace(data, stall={"step4": [timeline] * 3}), "step4")
+    assert (found["worst_late_s"], found["late_percent"]) == (0.25, 1.0)
 
 
 def test_phases_add_up_to_the_time_of_the_broadcast():
@@ -267,9 +344,14 @@ def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(data, f
 
 
 def test_the_difference_between_servers_is_told_as_clear_or_as_chance(changed):
-    assert "Быстрее всех чатов шаг 4" in words.latency(changed)
+    assert "клиентах быстрее всех чатов шаг 4. Его интервал" in words.latency(changed)
     changed["latency"]["step4"]["100"]["last_high_us"] = 10_000
-    assert "не различает" in words.latency(changed)
+    assert "уверенно назвать быстрейшего" in words.latency(changed)
+    changed["latency"]["step3"]["2"] |= {"last_us": 1.0, "last_high_us": 1.0}
+    told = words.latency(changed)
+    assert "Порядок чатов меняется с размером комнаты: шаг 3" in told
+    assert "клиентов 2 (интервалы не пересекаются в 1 из 1)" in told
+    assert "клиентов 10 и 100" in told
     changed["parameters"]["repeats"] = 1
     assert "повтор один" in words.latency(changed)
 
@@ -283,6 +365,10 @@ def test_the_share_of_the_yardstick_is_told_where_it_dominates(changed):
     changed["latency"]["forwarder"]["100"]["last_us"] = 10
     assert "Ни у одного чата" in words.floor(changed)
     changed["latency"]["forwarder"]["100"]["last_us"] = 10_000
+    assert "быстрее ретранслятора" in words.floor(changed)
+    changed["latency"]["forwarder"]["100"]["last_us"] = (
+        0.99 * changed["latency"]["step4"]["100"]["last_us"]
+    )
     assert "практически всё" in words.floor(changed)
 
 
@@ -297,7 +383,7 @@ def test_a_straight_line_is_called_one_only_if_it_is(changed):
 def test_the_slope_is_compared_with_the_call(changed):
     assert "этой цены" in words.fit(changed)
     changed["share"]["step4"]["us_per_send"] = 50.0
-    assert "кроме него" in words.fit(changed)
+    assert "не меньше наклона" in words.fit(changed)
 
 
 def test_the_knee_is_explained_by_batches_only_if_there_are_any(changed):
@@ -317,8 +403,31 @@ def test_the_knee_is_explained_by_batches_only_if_there_are_any(changed):
 
 def test_a_generator_that_is_late_is_named(changed):
     assert "нигде не отставал" in words.generator(changed)
+    assert "генератор нигде не занимал" in words.generator(changed)
     changed["rate"]["asyncio"]["300"]["sent_late_p99_ms"] = 1.9
-    assert "asyncio при 300" in words.generator(changed)
+    assert "оно составило здесь: asyncio при 300 сообщ./с" in words.generator(changed)
+    changed["rate"]["forwarder"]["3000"]["generator_cpu_percent"] = 93.0
+    assert "ядра: ретранслятор при 3000 сообщ./с. Там колено" in words.generator(changed)
+
+
+def test_what_did_not_come_in_time_is_told_and_marked(changed):
+    assert "Все доставки пришли вовремя" in words.rate(changed)
+    assert "≥" not in words.rate_table(changed)
+    changed["rate"]["asyncio"]["3000"] |= {"lost": 8, "lost_percent": 8.0}
+    assert "asyncio при 3000 — 8,0" in words.rate(changed)
+    assert f"≥{russian.SPACE}200 |" in words.rate_table(changed)
+    changed["rate"]["asyncio"]["3000"]["lost_percent"] = 0.0
+    assert "меньше 0,01" in words.rate(changed)
+
+
+def test_a_rate_that_was_spared_is_a_dash(changed):
+    del changed["rate"]["step3"]["3000"]
+    assert "| шаг 3 | 2,0 | — |" in words.rate_table(changed)
+    assert "Тире: шаг 3 не держит" in words.rate(changed)
+    del changed["rate"]["asyncio"]["3000"]
+    assert "Тире: шаг 3 и asyncio не держат" in words.rate(changed)
+    lines = figures.latency_by_rate(changed).axes[0].containers
+    assert [len(bars.lines[0].get_xdata()) for bars in lines] == [1, 2, 1, 2]
 
 
 def test_a_freeze_is_told_only_if_there_was_one(changed):
@@ -331,42 +440,64 @@ def test_a_freeze_is_told_only_if_there_was_one(changed):
     assert "**Шаг 3 не замер:**" in words.stall(changed)
     changed["stall"]["step3"] |= {"received": 35_999}
     assert "**Шаг 3 потерял сообщения:**" in words.stall(changed)
+    assert f"(99,9{russian.SPACE}%)" in words.stall(changed)
+    changed["stall"]["step4"] |= {"worst_late_s": 0.25, "late_percent": 6.25}
+    assert "самое позднее сообщение 0,25 с" in words.stall(changed)
+    assert f"опоздали 6,2{russian.SPACE}%" in words.stall(changed)
 
 
 def test_the_wait_of_nagle_is_told_only_if_it_is_there(changed):
     assert "рассылок ждут: обычно 43,0 мс" in words.nagle(changed)
+    assert "она этого не показывает" in words.nagle(changed)
+    changed["nagle"][WITHOUT]["delivery_p50_ms"] = 40.0
+    assert "она этого не показывает" not in words.nagle(changed)
     changed["nagle"][WITHOUT] = changed["nagle"][WITH]
     assert "не видно" in words.nagle(changed)
 
 
 def test_the_largest_part_of_a_broadcast_is_named(changed):
     assert "Больше всего времени" in words.cost(changed)
+    assert "в пределах того интервала" not in words.cost(changed)
+    changed["latency"]["step4"]["100"] |= {"last_low_us": 400.0, "last_high_us": 600.0}
+    assert "в пределах того интервала" in words.cost(changed)
+    del changed["latency"]["step4"]["100"]
+    assert "В разделе 1" not in words.cost(changed)
     changed["share"]["step4"] |= {"after_us": 5000.0}
     assert "не самая большая часть" in words.cost(changed)
 
 
 def test_a_disturbed_machine_is_told(changed):
-    assert "Ни в одном прогоне" in words.counts(changed)
+    assert "не измерить" in words.counts(changed)
+    changed["counts"]["measurable_runs"] = 78
+    assert f"Ни в одном из 78{russian.SPACE}прогонов, где это измеримо" in words.counts(changed)
     changed["counts"]["disturbed_runs"] = 4
-    assert "В 4 из них" in words.counts(changed)
+    assert f"В 4 из 78{russian.SPACE}прогонов" in words.counts(changed)
 
 
 def test_the_answer_names_the_price_and_who_stops(changed):
     told = words.answer(changed)
     assert "Ещё один клиент стоит 5,0 мкс" in told
     assert "шаг 3 останавливается" in told
-    changed["stall"]["step3"]["silent_at_end_s"] = 0.0
+    changed["stall"]["step4"]["silent_at_end_s"] = 1.0
+    assert "шаг 3 и шаг 4 останавливаются" in words.answer(changed)
+    for entry in changed["stall"].values():
+        entry["silent_at_end_s"] = 0.0
     assert "никого не остановил" in words.answer(changed)
 
 
 def test_a_changed_parameter_is_told():
     assert words.parameters(FULL, FULL) == "Параметры — полного запуска."
     assert "`repeats=1`" in words.parameters(QUICK, FULL)
+    assert "Судить по нему о серверах нельзя" in words.parameters(QUICK, FULL)
+    more = words.parameters(replace(FULL, repeats=5), FULL)
+    assert "Параметры изменены" in more
+    assert "Судить" not in more
 
 
 # What the benchmark does for the notebook
 
 
+@posix
 def test_without_nodelay_broadcasts_wait_for_acknowledgements():
     task = {"mode": "single", "users": 5, "senders": 5, "messages": 20}
     usual = suite.put_load_on(SERVERS["step4"], task)
@@ -386,6 +517,7 @@ def test_a_stall_needs_a_third_user(users):
         assert 200 <= found["stalled_at_ms"] < 400
 
 
+@posix
 def test_every_send_of_a_server_is_recorded(tmp_path):
     file = tmp_path / "calls.json"
     task = {"mode": "single", "users": 4, "senders": 4, "messages": 5, "stamps": True}

@@ -10,11 +10,14 @@ import zipfile
 from pathlib import Path
 
 import docx
+import pypandoc
 import pypdfium2
 import pytest
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 from docx.oxml.ns import qn
 
+import facts
+import tables
 import values
 from project import Problem
 
@@ -27,16 +30,21 @@ NEAR = 3  # points
 TEXT = 1  # a piece of text on a page of a PDF
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of the project that a test may change."""
+def copied(project: Path) -> Path:
+    """Copy the project to a folder, and return that."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=NOT_COPIED)
+            shutil.copytree(source, project / name, ignore=NOT_COPIED)
         else:
-            shutil.copy(source, tmp_path / name)
-    return tmp_path
+            shutil.copy(source, project / name)
+    return project
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the project that a test may change."""
+    return copied(tmp_path)
 
 
 def run(project: Path, *task: str) -> subprocess.CompletedProcess:
@@ -131,7 +139,13 @@ def test_the_check_names_every_fault_and_writes_nothing(copy):
         ("student.toml", "^student =", "studnet =", r"report/student\.toml: .*'studnet'.*"),
         ("student.toml", "^city = .*", "", r"report/student\.toml: the field 'city' is missing"),
         ("student.toml", "^city = .*", "city = Paris", r"report/student\.toml is no TOML: .*"),
+        ("student.toml", "^city = .*", 'city = ["a", "b"]', r".*'city' has to be a line .*"),
+        ("student.toml", "^year = .*", "year = true", r".*'year' has to be a line of text .*"),
+        ("student.toml", "^city = .*", r'city = "a\\tb"', r".*'city' has to be a line of text .*"),
         ("report.md", "^<!-- fill: head", "<!-- fil: head", r"report\.md:3: .* is no marker"),
+        ("report.md", "^<!-- end -->\n", "", r"report\.md:3: fill is not closed"),
+        ("report.md", "<!-- /value -->", "", r"report\.md:\d+: value is not closed"),
+        ("report.md", "^## 1 ", "<!-- end -->\n\n## 1 ", r"report\.md:\d+: .*end.* closes nothing"),
         ("report.pdf", "", "", r"report\.pdf is not made from these sources \(run: .*\)"),
     ],
 )
@@ -157,6 +171,63 @@ def test_the_same_sources_give_the_same_files(copy):
     assert unpacked(new / "report.docx") == unpacked(old / "report.docx")
 
 
+def test_a_missing_picture_is_told_before_the_pdf_is_made(copy):
+    change(copy / "report/report.md", r"\(diagrams/step1\.svg\)", "(diagrams/none.svg)")
+    done = run(copy)
+    assert done.returncode == 1
+    assert done.stderr == "diagrams/none.svg is missing, or the PNG beside it\n"
+    assert "making report.pdf" not in done.stdout
+
+
+NASTY = {
+    "university": "МГТУ #1 <b>$x$</b> & *Ко* [a](b)",
+    "subject": '`Сети` | \\ _и_ "C" ~~@~~ {b}',
+    "group": "ИВТ-21",
+    "student": "Константинов Александр Владимирович",
+    "teacher": "Преображенский И. К.",
+    "teacher_title": "доцент кафедры вычислительной техники, к. т. н.",
+}
+
+
+@pytest.fixture(scope="module")
+def titled(tmp_path_factory) -> Path:
+    """A report with a title page of long fields and of marks that mean something elsewhere."""
+    project = copied(tmp_path_factory.mktemp("titled"))
+    for name, value in NASTY.items():
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        change(project / "report/student.toml", f"^{name} = .*", line.replace("\\", r"\\"))
+    done = run(project)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def words(text: str) -> str:
+    """Return a text with single spaces, wherever its lines break."""
+    return " ".join(text.split())
+
+
+def test_the_head_and_the_title_pages_show_fields_as_they_are(titled):
+    text = (titled / "report/report.md").read_text("utf-8").partition("<!-- end -->")[0]
+    head = words(pypandoc.convert_text(text, "plain", "gfm", ["--columns=1000"]))
+    cells = docx.Document(titled / "report/report.docx").tables[0]._cells
+    lines = docx.Document(titled / "report/report.docx").paragraphs[:12]
+    in_docx = words(" ".join(part.text for part in [*lines, *cells]))
+    for name, value in NASTY.items():
+        assert value in in_docx
+        assert name == "teacher_title" or value in head
+
+
+def test_on_the_title_page_of_the_pdf_no_column_runs_into_another(titled):
+    page = pages_of(titled)[0].get_textpage()
+    left = words(page.get_text_bounded(right=LEFT + 76 * MM, top=140 * MM, bottom=50 * MM))
+    right = words(page.get_text_bounded(left=RIGHT - 60 * MM - NEAR, top=140 * MM, bottom=50 * MM))
+    assert left == f"Выполнил: студент группы ИВТ-21 Проверил: {NASTY['teacher_title']}"
+    assert right == f"{NASTY['student']} {NASTY['teacher']}"
+    shown = words(page.get_text_bounded())
+    assert NASTY["university"] in shown
+    assert NASTY["subject"] in shown
+
+
 def unpacked(path: Path) -> dict[str, bytes]:
     """Return the files within a DOCX: how well they are packed may differ by machine."""
     with zipfile.ZipFile(path) as file:
@@ -179,7 +250,9 @@ def test_the_pdf_has_12_to_20_pages_of_a4_before_the_appendix():
     pages = pages_of(ROOT)
     texts = [page.get_textpage().get_text_bounded() for page in pages]
     assert all(page.get_size() == pytest.approx((210 * MM, 297 * MM)) for page in pages)
-    [appendix] = [number for number, text in enumerate(texts) if "ПРИЛОЖЕНИЕ А" in text]
+    [appendix] = [
+        number for number, text in enumerate(texts) if "ПРИЛОЖЕНИЕ А" in text.splitlines()
+    ]
     assert 12 <= appendix <= 20
 
 
@@ -220,7 +293,7 @@ def test_the_docx_styles_each_paragraph_by_what_it_is():
     styles = [paragraph.style.name for paragraph in word.paragraphs]
     sections, structural = re.findall(r"^## \d", text, re.M), re.findall(r"^## \D", text, re.M)
     assert styles.count("Heading 1") == len(sections)
-    assert styles.count("Structural Heading") == len(structural)
+    assert styles.count("Structural Heading") + styles.count("Appendix Heading") == len(structural)
     assert styles.count("Heading 2") == len(re.findall(r"^### ", text, re.M))
     for word_style, name in (("Image", "Рисунок"), ("Table", "Таблица"), ("Listing", "Листинг")):
         captions = re.findall(rf"^{name} \d+ — ", text, re.M)
@@ -228,6 +301,55 @@ def test_the_docx_styles_each_paragraph_by_what_it_is():
     blocks = len(re.findall(r"^```\w", text, re.M))
     assert styles.count("Source Code") + styles.count("Source Code Small") == blocks
     assert set(styles) & {"Body Text", "First Paragraph", "Compact"} == set()
+
+
+def test_the_docx_keeps_rows_and_small_tables_and_listings_whole():
+    word = docx.Document(ROOT / "report/report.docx")
+    for table in word.tables[1:]:  # the first is on the title page
+        assert all(row._tr.trPr.find(qn("w:cantSplit")) is not None for row in table.rows)
+        *upper, last = [row.cells[0].paragraphs[0].paragraph_format for row in table.rows]
+        assert all(row.keep_with_next for row in upper)
+        assert not last.keep_with_next
+    code = word.styles["Source Code"].paragraph_format
+    assert code.keep_together
+    assert code.left_indent.pt == code.right_indent.pt == 4.5
+
+
+def test_enumerations_have_brackets_and_the_list_of_sources_full_stops():
+    text = (ROOT / "report/report.md").read_text("utf-8")
+    last = len(re.findall(r"^\d+\. ", text.partition("\n## Список использованных")[2], re.M))
+    pages = [page.get_textpage().get_text_bounded() for page in pages_of(ROOT)]
+    [contents] = [number for number, page in enumerate(pages) if "СОДЕРЖАНИЕ" in page]
+    [sources] = [n for n, page in enumerate(pages) if "СПИСОК ИСПОЛЬЗОВАННЫХ" in page]
+    before = "\n".join(pages[contents + 1 : sources])
+    assert re.search(r"^\s*1\) ", before, re.M)
+    assert not re.search(r"^\s*\d+\. ", before, re.M)
+    assert re.search(rf"^\s*{last}\. ", "\n".join(pages[sources:]), re.M)
+    word = docx.Document(ROOT / "report/report.docx")
+    numbering = word.part.numbering_part.element.iter(qn("w:lvlText"))
+    assert {"%1)", "%1."} <= {level.get(qn("w:val")) for level in numbering}
+
+
+def test_an_appendix_has_its_title_on_a_line_of_its_own():
+    text = (ROOT / "report/report.md").read_text("utf-8")
+    letter, title = re.search(r"^## Приложение (\w)\. (.*)", text, re.M).groups()
+    word = docx.Document(ROOT / "report/report.docx")
+    [heading] = [part for part in word.paragraphs if part.style.name == "Appendix Heading"]
+    assert heading.text == f"ПРИЛОЖЕНИЕ {letter}\n{title}"
+    [page] = [page for page in pages_of(ROOT) if is_appendix(page)]
+    lines = page.get_textpage().get_text_bounded().splitlines()
+    assert lines[:2] == [f"ПРИЛОЖЕНИЕ {letter}", title]
+
+
+def is_appendix(page: pypdfium2.PdfPage) -> bool:
+    """Return whether an appendix begins on a page."""
+    return page.get_textpage().get_text_bounded().startswith("ПРИЛОЖЕНИЕ")
+
+
+def test_the_times_of_the_table_are_whole_microseconds():
+    rows = tables.latency(facts.load())
+    cells = [cell for row in rows[1:] for cell in row]
+    assert all(re.fullmatch(r"\d{1,4}|\d{2,3}(\u00a0\d{3})+", cell) for cell in cells)
 
 
 def test_the_site_is_whole_and_needs_no_internet(copy):

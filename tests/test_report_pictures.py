@@ -1,6 +1,7 @@
 """The pictures of the report: made from real sessions and from texts, known when out of date."""
 
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -55,11 +56,29 @@ def test_a_session_is_played_and_drawn(tmp_path):
 
 
 def test_a_diagram_is_drawn_the_same_again(tmp_path):
-    diagrams.make("frame", tmp_path)
-    drawn, kept = tmp_path / "frame.svg", diagrams.FOLDER / "frame.svg"
+    diagrams.make("step1", tmp_path)
+    drawn, kept = tmp_path / "step1.svg", diagrams.FOLDER / "step1.svg"
     assert drawn.read_text("utf-8") == kept.read_text("utf-8")
     with Image.open(drawn.with_suffix(".png")) as new, Image.open(kept.with_suffix(".png")) as old:
         assert new.tobytes() == old.tobytes()
+
+
+@pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
+def test_every_message_of_a_diagram_has_a_rim_beneath_it(name):
+    svg = (diagrams.FOLDER / f"{name}.svg").read_text("utf-8")
+    texts = re.findall(r'<text ([^>]*class="messageText".*?</text>)', svg, re.S)
+    rims, tops = texts[::2], texts[1::2]
+    assert tops
+    assert all("stroke: #fff" in rim for rim in rims)
+    assert [rim.replace("stroke: #fff; stroke-width: 5px; ", "") for rim in rims] == tops
+
+
+@pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
+def test_no_row_of_pixels_is_lost_in_the_png_of_a_diagram(name):
+    svg = (diagrams.FOLDER / f"{name}.svg").read_text("utf-8")
+    with Image.open(diagrams.FOLDER / f"{name}.png") as png:
+        for length, pixels in zip(re.findall(r'="([\d.]+)mm"', svg), png.size, strict=True):
+            assert pixels - 0.05 < float(length) / 25.4 * drawing.PPI < pixels
 
 
 def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path, monkeypatch, capsys):

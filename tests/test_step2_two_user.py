@@ -122,3 +122,12 @@ def test_the_client_loses_nothing_of_piped_input_and_exits_with_0(chat, run_clie
     bob.expect(HERE, "one", "two", LEFT)
     assert client.exits() == 0
     assert client.prints("") == f"{WAITING}\n{HERE}\n"
+
+
+def test_what_the_one_who_stays_has_said_still_reaches_the_one_who_has_half_closed(start):
+    for _ in range(10):
+        chat = start()
+        ann, bob = chat.join("ann"), chat.join("bob")
+        ann.half_close()
+        bob.say("to the last word")
+        ann.expect("to the last word")

@@ -1,11 +1,14 @@
 """Step 4, framing and exit: whole messages, commands, and an end that is told."""
 
+import shlex
+import socket
 import struct
+import subprocess
 
 import pytest
 
 from every_step import *  # noqa: F403
-from harness import Frames
+from harness import Frames, Peer, program, wait_until
 from nicknames import BAD, GOOD
 
 STEP = 4
@@ -271,7 +274,7 @@ def test_the_reason_is_not_lost_when_much_is_under_way_behind_the_bad_frame(chat
     ann.expect("* bob joined")
     bob.floods_bytes(b"GET / HTTP/1.1\r\n\r\n" * 500_000)
     # Closed with bytes unread, the connection would be reset, and the reason perhaps lost.
-    wait_until(lambda: bob.flooded >= bob.to_flood, "no reset", chat.story)  # noqa: F405
+    wait_until(lambda: bob.flooded >= bob.to_flood, "no reset", chat.story)
     bob.start_reading()
     bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
     bob.expect_server_line()
@@ -305,11 +308,11 @@ def test_the_log_says_who_joined_who_left_and_why(chat):
     ann.expect("* bob left")
     carl.send(b"\xff\xff\xff\xff")
     ann.expect("* carl left")
-    wait_until(lambda: "carl left" in chat.server.stderr(), "a log line", chat.story)  # noqa: F405
+    wait_until(lambda: "carl left" in chat.server.stderr(), "a log line", chat.story)
     chat.connect("hasty").close()
     rude = chat.connect("rude")
     rude.send(b"\0\0\0\1\xff")
-    wait_until(lambda: chat.server.stderr().count("\n") == 7, "7 log lines", chat.story)  # noqa: F405
+    wait_until(lambda: chat.server.stderr().count("\n") == 7, "7 log lines", chat.story)
     log = chat.server.stderr().splitlines()
     assert log[0].startswith("ann joined")
     assert "bob left: bye" in log
@@ -372,6 +375,29 @@ def test_the_client_prints_nothing_that_a_terminal_obeys(run_client, story):
 
 
 @posix_only  # noqa: F405
+def test_the_line_being_typed_is_put_back_by_the_standard_library_alone(
+    chat, client_command, story
+):
+    from terminal import Terminal
+
+    # The command has -S, which hides prompt_toolkit.
+    with Terminal(
+        [*client_command, "--port", str(chat.server.port), "--nick", "ann"], story
+    ) as terminal:
+        terminal.shows("* welcome, ann")
+        bob = chat.connect("bob")
+        bob.say("bob")
+        bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
+        terminal.shows("* bob joined")
+        terminal.types("half a li")
+        terminal.shows("half a li")
+        bob.say("hello")
+        terminal.shows("bob: hello", "half a li")
+        terminal.types("ne\r")
+        bob.expect("ann: half a line")
+
+
+@posix_only  # noqa: F405
 class TestWithPromptToolkit:
     """The client at a terminal, with the library that edits the line."""
 
@@ -424,3 +450,44 @@ class TestWithPromptToolkit:
         chat.server.interrupt()
         assert terminal.exits(within=2) == 1
         assert ">" not in terminal.lines()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--max-pending -1", "--max-clients 0", "--login-timeout nan", "--login-timeout inf"],
+)
+def test_numbers_that_make_no_sense_are_refused_in_a_line(server_command, arguments):
+    done = subprocess.run(
+        [*server_command, *arguments.split()], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("--max-clients and --max-pending: above 0")
+
+
+@posix_only  # noqa: F405
+def test_the_log_does_not_get_into_a_conversation_when_the_server_has_no_output(story):
+    command = shlex.join([*program(4, "server"), "--port"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(["sh", "-c", f"exec {command} {port} >&- 2>&-"])
+    try:
+        found: list[Peer] = []
+        wait_until(lambda: found or connect(port, found, story), "a server that listens", story)
+        [ann] = found  # the first connection: it would get the number of standard error
+        ann.say("ann")
+        ann.expect(QUESTION, "* welcome, ann", "* online: ann")
+        bob = Peer(port, "bob", Frames, story)
+        bob.say("bob")
+        bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
+        bob.say("hello")
+        ann.expect("* bob joined", "bob: hello")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def connect(port: int, found: list, story) -> None:
+    try:
+        found.append(Peer(port, "ann", Frames, story))
+    except ConnectionError:
+        pass

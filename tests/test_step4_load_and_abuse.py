@@ -89,6 +89,33 @@ def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
     slow.expect(*(f"ann: {text}" for text in texts))
 
 
+def test_who_asks_much_and_reads_slowly_delays_nobody(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    asker = chat.connect("asker", reads=False)
+    asker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    asker.say("asker")
+    for other in (ann, bob):
+        other.expect("* asker joined")
+    asker.floods(*["/help"] * 1_000_000)
+    threading.Thread(target=read_slowly, args=(asker.connection,), daemon=True).start()
+    longest, begun = 0.0, time.monotonic()
+    while (started := time.monotonic()) < begun + 4:
+        ann.say("still there?")
+        bob.skip_to("ann: still there?")
+        longest = max(longest, time.monotonic() - started)
+    assert longest < 1, f"{longest:.1f} s"
+
+
+def read_slowly(connection: socket.socket) -> None:
+    """Read about 3 MB in a second."""
+    pause = threading.Event()
+    try:
+        while connection.recv(16_384):
+            pause.wait(0.005)
+    except OSError:  # the server or the test has closed it
+        pass
+
+
 # Many at once
 
 
@@ -158,6 +185,7 @@ def descriptors_of(process: psutil.Process) -> int:
 
 
 def test_ten_thousand_who_connect_and_close_leave_nothing_behind(chat):
+    chat.story.deadline *= 4  # thousands of threads at once, on a machine that may be busy
     process = psutil.Process(chat.server.process.pid)
     ann, bob = chat.join("ann"), chat.join("bob")
     threads, descriptors = process.num_threads(), descriptors_of(process)

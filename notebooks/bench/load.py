@@ -21,9 +21,10 @@ from bench.dialects import DIALECTS, DIGITS, MARK, PAYLOAD, Raw, find_messages, 
 from bench.stats import percentile, summary
 from bench.users import BUFFER, Gathering, LoadError, User, gather
 
-WARM_UP = 10  # messages of mode "single" that do not count
+WARM_UP = 10  # messages of mode "single" that do not count, at least
+EVERYBODY = 200  # users, up to whom each speaks once before mode "single" counts
 BLOCK = 512  # messages that a sender of mode "saturation" hands over at once
-SHORT = 0.3  # seconds: in less, the system's hundredths say nothing about other processes
+SHORT = 0.3  # seconds: in less, the system's hundredths say nothing about processes
 SPIN = 50_000  # nanoseconds: shorter waits are spent awake
 NAP = 10_000_000  # nanoseconds between two looks at the clock when all is sent
 
@@ -44,6 +45,7 @@ class Settings:
     stamps: bool = False  # in modes "single" and "rate": tell when messages left, on the clock
     rate: float = 3000.0  # messages per second of all senders together, in mode "rate"
     seconds: float = 2.0  # for which load is offered, or silence is watched
+    uncounted: float = 0.0  # at the beginning of mode "rate": messages due then do not count
     warm_up: float = 0.5  # before the counting in mode "saturation"
     drain: float = 2.0  # for which deliveries are awaited after the last message
     stall_at: float = 1.0  # when the last user stops reading, in mode "stall"
@@ -66,7 +68,8 @@ class Settings:
             raise ValueError(f"a payload has at least {DIGITS + 2} bytes")
         if self.mode == "stall" and self.users < 3:
             raise ValueError("mode stall needs a sender, a healthy reader and one who stops")
-        if min(self.messages, self.rate, self.seconds) <= 0 or min(self.drain, self.warm_up) < 0:
+        waits = (self.drain, self.warm_up, self.uncounted)
+        if min(self.messages, self.rate, self.seconds) <= 0 or min(waits) < 0:
             raise ValueError("numbers and times must be positive")
         if self.pid is None and self.mode in ("crowd", "idle"):
             raise ValueError(f"mode {self.mode} needs the pid of the server")
@@ -90,11 +93,9 @@ class Meter:
     def percent(self) -> dict[str, float]:
         """Return how busy each was since the start; 100 is one core."""
         elapsed, server, own, total = (b - a for a, b in zip(self.start, self.read(), strict=True))
-        result = {
-            "server_cpu_percent": 100 * server / elapsed,
-            "generator_cpu_percent": 100 * own / elapsed,
-        }
+        result = {"generator_cpu_percent": 100 * own / elapsed}
         if elapsed > SHORT:
+            result["server_cpu_percent"] = 100 * server / elapsed
             result["others_cpu_percent"] = max(100 * (total - server - own) / elapsed, 0.0)
         return result
 
@@ -104,9 +105,10 @@ def run_single(gathering: Gathering, settings: Settings) -> dict:
     users, dialect = gathering.users, gathering.dialect
     rows, starts = [], []
     meter = Meter(settings.pid)
-    for turn in range(-WARM_UP, settings.messages):
+    warm_up = max(WARM_UP, len(users)) if len(users) <= EVERYBODY else WARM_UP
+    for turn in range(-warm_up, settings.messages):
         sender = users[turn % len(users)] if settings.turns else users[0]
-        start, latencies = deliver_one(gathering, sender, dialect.payload(turn + WARM_UP))
+        start, latencies = deliver_one(gathering, sender, dialect.payload(turn + warm_up))
         if turn >= 0:
             rows.append(latencies)
             starts.append(start)
@@ -258,7 +260,7 @@ class RateRun:
         return numbers, when_read(user, ends, stamps)
 
     def milliseconds(self) -> tuple[np.ndarray, int]:
-        """Return the latency of every delivery that was due, and how many did not come.
+        """Return the latency of every delivery that counts, and how many did not come.
 
         What did not come has waited at least until the end of the run: it counts with that.
         """
@@ -271,7 +273,9 @@ class RateRun:
         author = np.arange(self.total) % self.settings.senders
         if (latencies[author, np.arange(self.total)] >= 0).any():
             raise LoadError("a sender got its own message back")
-        owed = np.arange(len(users))[:, None] != author
+        first = min(round(self.settings.rate * self.settings.uncounted), self.total - 1)
+        counts = np.arange(self.total) >= first
+        owed = (np.arange(len(users))[:, None] != author) & counts
         lost = owed & (latencies < 0)
         waited = np.broadcast_to(self.end - due, latencies.shape)
         return np.where(lost, waited, latencies)[owed] / 1e6, int(lost.sum())
@@ -602,8 +606,11 @@ def raise_file_limit() -> int:
         import resource
     except ImportError:  # Windows: no such limit
         return sys.maxsize
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS: the hard limit may be more than the system grants
+        hard = soft
     return hard if hard != resource.RLIM_INFINITY else sys.maxsize
 
 

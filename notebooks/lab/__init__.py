@@ -3,6 +3,7 @@
 | module | what it holds |
 |---|---|
 | `parameters` | how much is measured, from the environment |
+| `places` | where results may go |
 | `experiments` | the five measurements, on the servers and the load generator of `bench` |
 | `samples` | every sample as CSV, and back |
 | `analysis` | percentiles, intervals, the straight line, the knee: the summary |

@@ -4,6 +4,7 @@ Intervals are 95 % bootstrap intervals, drawn on two levels: runs, then the broa
 run, both with replacement; so they hold the spread between runs as well as that within one.
 """
 
+import math
 import statistics
 
 import numpy as np
@@ -16,6 +17,8 @@ PERCENTILES = (50, 95, 99)
 MEASURES = (*(f"p{percent}" for percent in PERCENTILES), "last")
 CONFIDENCE = (2.5, 97.5)  # percentiles of the resamplings
 DELAYED_ACK_US = 40_000  # for so long Linux keeps an acknowledgement back, at least
+LATE_US = 100_000  # after which a message to a healthy client counts as late
+ROUNDS = 20  # after which the weights of the line no longer change
 
 
 def summarize(samples: Samples, parameters: Parameters) -> dict:
@@ -40,12 +43,10 @@ def measures(rows: np.ndarray) -> np.ndarray:
     return np.append(percentiles, np.median(rows.max(axis=1)))
 
 
-def resampled(runs: list[np.ndarray], chance: np.random.Generator) -> np.ndarray:
-    """Return broadcasts drawn on two levels: runs, then the broadcasts of each."""
+def resampled(runs: list[np.ndarray], chance: np.random.Generator) -> list[np.ndarray]:
+    """Return runs drawn on two levels: runs, then the broadcasts of each."""
     chosen = chance.integers(len(runs), size=len(runs))
-    return np.concatenate(
-        [runs[run][chance.integers(len(runs[run]), size=len(runs[run]))] for run in chosen]
-    )
+    return [runs[run][chance.integers(len(runs[run]), size=len(runs[run]))] for run in chosen]
 
 
 def latencies(samples: Samples, parameters: Parameters) -> dict:
@@ -54,7 +55,9 @@ def latencies(samples: Samples, parameters: Parameters) -> dict:
     found: dict = {name: {} for name in NAMES}
     for (name, users), runs in sorted(samples.latency.items()):
         values = measures(np.concatenate(runs))
-        drawn = [measures(resampled(runs, chance)) for _ in range(parameters.bootstrap)]
+        drawn = [
+            measures(np.concatenate(resampled(runs, chance))) for _ in range(parameters.bootstrap)
+        ]
         low, high = np.percentile(drawn, CONFIDENCE, axis=0)
         entry = {}
         for index, measure in enumerate(MEASURES):
@@ -73,9 +76,8 @@ def last_of(samples: Samples, name: str) -> list[tuple[int, list[np.ndarray]]]:
     return [(users - 1, [rows.max(axis=1) for rows in runs]) for users, runs in found]
 
 
-def points(samples: Samples, name: str) -> tuple[np.ndarray, np.ndarray]:
+def points(found: list[tuple[int, list[np.ndarray]]]) -> tuple[np.ndarray, np.ndarray]:
     """Return recipients and the median time to the last of them, a point for each run."""
-    found = last_of(samples, name)
     pairs = [(count, np.median(times)) for count, runs in found for times in runs]
     return tuple(np.array(pairs, dtype=float).T)
 
@@ -83,15 +85,27 @@ def points(samples: Samples, name: str) -> tuple[np.ndarray, np.ndarray]:
 def line(recipients: np.ndarray, times: np.ndarray) -> tuple[float, float]:
     """Return the slope and the constant of the line with the least relative squares.
 
-    Weights 1/t²: a deviation of 10 % counts the same for 1 recipient and for 1000.
+    A deviation of 10 % counts the same for 1 recipient and for 1000. It is relative to the line:
+    relative to the times, those that are too short by chance would weigh more than the long.
     """
-    slope, constant = np.polyfit(recipients, times, 1, w=1 / times)
+    expected = times
+    for _ in range(1 + ROUNDS):
+        slope, constant = np.polyfit(recipients, times, 1, w=1 / expected)
+        # Half the shortest time, so that a line that falls below 0 does not weigh without end.
+        expected = np.maximum(constant + slope * recipients, times.min() / 2)
     return float(slope), float(constant)
+
+
+def residuals(
+    recipients: np.ndarray, times: np.ndarray, slope: float, constant: float
+) -> np.ndarray:
+    """Return by how many percent of the line the times are beyond it."""
+    return (times / (constant + slope * recipients) - 1) * 100
 
 
 def r_squared(times: np.ndarray, expected: np.ndarray) -> float:
     """Return the share of the (relative) variance that the line explains."""
-    weights = 1 / times**2
+    weights = 1 / expected**2
     mean = np.average(times, weights=weights)
     return float(
         1 - (weights * (times - expected) ** 2).sum() / (weights * (times - mean) ** 2).sum()
@@ -100,14 +114,14 @@ def r_squared(times: np.ndarray, expected: np.ndarray) -> float:
 
 def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
     """Fit time to the last recipient = fixed cost + cost per recipient · recipients."""
-    recipients, times = points(samples, name)
-    slope, constant = line(recipients, times)
-    residuals = (times - (constant + slope * recipients)) / times * 100
     chance, found = np.random.default_rng(parameters.seed), last_of(samples, name)
+    recipients, times = points(found)
+    slope, constant = line(recipients, times)
+    beyond = residuals(recipients, times, slope, constant)
     drawn = []
     for _ in range(parameters.bootstrap):
-        medians = [np.median(resampled(runs, chance)) for _, runs in found]
-        drawn.append(line(np.unique(recipients), np.array(medians)))
+        again = [(count, resampled(runs, chance)) for count, runs in found]
+        drawn.append(line(*points(again)))
     low, high = np.percentile(drawn, CONFIDENCE, axis=0)
     return {
         "us_per_recipient": round(slope, 3),
@@ -117,7 +131,7 @@ def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
         "fixed_low_us": round(low[1], 2),
         "fixed_high_us": round(high[1], 2),
         "r2": round(r_squared(times, constant + slope * recipients), 4),
-        "worst_residual_percent": round(float(np.abs(residuals).max()), 1),
+        "worst_residual_percent": round(float(np.abs(beyond).max()), 1),
     }
 
 
@@ -143,6 +157,7 @@ def rates(samples: Samples) -> dict:
         late = statistics.median(run["sent_late_p99_ms"] for run in here)
         lost = sum(run["expected"] - run["received"] for run in here)
         entry |= {"sent_late_p99_ms": round(late, 3), "lost": lost}
+        entry["lost_percent"] = round(100 * lost / sum(run["expected"] for run in here), 2)
         entry["generator_cpu_percent"] = round(
             statistics.median(run["generator_cpu_percent"] for run in here), 1
         )
@@ -158,12 +173,12 @@ def key_of(run: dict) -> tuple[str, str]:
 def knee(rates_of_server: dict, limit_ms: float) -> dict:
     """Return the highest rate up to which p99 is within the limit, and the first beyond.
 
-    The best of the repetitions counts: other programs can only make a server look slower. None
-    stands for a server that broke at the lowest rate, or at none.
+    The median of the repetitions counts. None stands for a server that broke at the lowest rate,
+    or at none.
     """
     held = None
     for rate in sorted(map(int, rates_of_server)):
-        if rates_of_server[str(rate)]["p99_low_ms"] > limit_ms:
+        if rates_of_server[str(rate)]["p99_ms"] > limit_ms:
             return {"rate_per_s": held, "broken_per_s": rate}
         held = rate
     return {"rate_per_s": held, "broken_per_s": None}
@@ -183,17 +198,20 @@ def stall(samples: Samples, name: str) -> dict:
     expected = sum(run["expected"] for run in runs)
     received = sum(run["received"] for run in runs)
     watched = np.concatenate(samples.stall[name])
+    late = np.where(watched[:, 1] >= 0, watched[:, 1] - watched[:, 0], np.inf)
     cut_off = [run["cut_off_ms"] for run in runs if run["cut_off_ms"] is not None]
     return {
         "runs": len(runs),
         "expected": expected,
         "received": received,
-        "received_percent": round(100 * received / expected, 2),
+        "received_percent": math.floor(10_000 * received / expected) / 100,
         "witness_expected": len(watched),
         "witness_received": int((watched[:, 1] >= 0).sum()),
         "longest_gap_s": round(statistics.median(gaps), 3),
         "silent_at_end_s": round(statistics.median(ends), 3),
         "arrived_p50_ms": round(statistics.median(medians), 3),
+        "worst_late_s": round(float(late[np.isfinite(late)].max(initial=0)) / 1e6, 3),
+        "late_percent": round(float(100 * (late > LATE_US).mean()), 2),
         "cut_off": len(cut_off),
         "cut_off_s": round(statistics.median(cut_off) / 1000, 3) if cut_off else None,
         "bytes_for_stalled": min(run["bytes_for_stalled"] for run in runs),
@@ -257,11 +275,12 @@ def shares(samples: Samples, name: str, parameters: Parameters) -> dict:
 def counts(samples: Samples) -> dict:
     """Return how much was expected and received, and in how many runs others disturbed."""
     runs = samples.runs
-    disturbed = sum((run["others_cpu_percent"] or 0) > DISTURBED for run in runs)
+    others = [run["others_cpu_percent"] for run in runs if run["others_cpu_percent"] is not None]
     return {
         "runs": len(runs),
         "expected": sum(run["expected"] for run in runs),
         "received": sum(run["received"] for run in runs),
-        "disturbed_runs": disturbed,
+        "measurable_runs": len(others),
+        "disturbed_runs": sum(percent > DISTURBED for percent in others),
         "disturbed_limit_percent": DISTURBED,
     }

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import random
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from lab.parameters import STALL_AT, Parameters
 NAMES = ("step3", "step4", "asyncio", "forwarder")
 CHATS = NAMES[:-1]
 WITH, WITHOUT = "with", "without"  # TCP_NODELAY
+WARM_UP = 0.1  # seconds of a rate that do not count
 PHASES = ("before", "send", "between", "after")
 FOUND = (  # what is kept of the results of every run, where it has them
     "expected",
@@ -119,16 +121,32 @@ class Laboratory:
             self.samples.latency.setdefault((name, users), []).append(found["samples"])
 
     def measure_rates(self) -> None:
-        """Send at fixed rates, each message counted from when it was due."""
-        parameters = self.parameters
-        users, seconds = parameters.rate_users, parameters.rate_seconds
-        for rate, name, repeat in self.turns("Частота сообщений", parameters.rates, NAMES):
-            expected = max(round(rate * seconds), 1) * (users - 1)
-            load = {"users": users, "rate": rate, "seconds": seconds, "drain": seconds}
-            found = self.run("rate", SERVERS[name], repeat, expected, mode="rate", **load)
-            latencies = three_digits(np.rint(found["samples"] * 1000).astype(np.int64))
-            rows = np.stack(np.unique(latencies, return_counts=True), axis=1)
-            self.samples.rate.setdefault((name, rate), []).append(rows)
+        """Send at fixed rates; the highest only to servers that kept pace with the one before."""
+        *lower, highest = self.parameters.rates
+        p99s: dict[str, list[float]] = {}  # at the rate before the highest
+        for rate, name, repeat in self.turns("Частота сообщений", lower, NAMES):
+            p99 = self.measure_rate(name, rate, repeat)
+            if rate == lower[-1]:
+                p99s.setdefault(name, []).append(p99)
+        limit = self.parameters.limit_ms
+        broken = [name for name, found in p99s.items() if statistics.median(found) > limit]
+        standing = [name for name in NAMES if name not in broken]
+        for rate, name, repeat in self.turns("Наибольшая частота", (highest,), standing):
+            self.measure_rate(name, rate, repeat)
+
+    def measure_rate(self, name: str, rate: int, repeat: int) -> float:
+        """Send at a fixed rate, each message counted from when it was due; return p99 in ms."""
+        users, seconds = self.parameters.rate_users, self.parameters.rate_seconds
+        messages = max(round(rate * (seconds + WARM_UP)), 1)
+        expected = (messages - min(round(rate * WARM_UP), messages - 1)) * (users - 1)
+        load = {"users": users, "rate": rate, "seconds": seconds + WARM_UP, "drain": seconds}
+        found = self.run(
+            "rate", SERVERS[name], repeat, expected, mode="rate", uncounted=WARM_UP, **load
+        )
+        latencies = three_digits(np.rint(found["samples"] * 1000).astype(np.int64))
+        rows = np.stack(np.unique(latencies, return_counts=True), axis=1)
+        self.samples.rate.setdefault((name, rate), []).append(rows)
+        return found["p99_ms"]
 
     def measure_stall(self) -> None:
         """Let one reader stop, and watch another one."""

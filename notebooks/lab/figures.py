@@ -1,6 +1,6 @@
 """The figures: one colour, marker and line for each server in all of them; Russian labels.
 
-Colours are those of Okabe and Ito, which differ in brightness as well: with the markers and the
+The colours, after those of Okabe and Ito, differ in brightness as well: with the markers and the
 lines they can be told apart in grey and by people who see colours otherwise.
 """
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from lab.analysis import DELAYED_ACK_US, line, points
+from lab.analysis import DELAYED_ACK_US, last_of, line, points, residuals
 from lab.experiments import NAMES, PHASES, WITH, WITHOUT, Samples
 from lab.parameters import STALL_AT
 from lab.russian import fixed, microseconds, number, percent
@@ -24,10 +24,10 @@ TITLES = {
     "forwarder": "ретранслятор",
 }
 STYLES = {
-    "step3": {"color": "#d55e00", "marker": "s", "linestyle": (0, (5, 2))},
-    "step4": {"color": "#0072b2", "marker": "o", "linestyle": "-"},
-    "asyncio": {"color": "#009e73", "marker": "^", "linestyle": (0, (6, 2, 1, 2))},
-    "forwarder": {"color": "#555555", "marker": "D", "linestyle": (0, (1, 1.5))},
+    "step3": {"color": "#c46200", "marker": "s", "linestyle": (0, (5, 2))},
+    "step4": {"color": "#004c80", "marker": "o", "linestyle": "-"},
+    "asyncio": {"color": "#4fc3a1", "marker": "^", "linestyle": (0, (6, 2, 1, 2))},
+    "forwarder": {"color": "#000000", "marker": "D", "linestyle": (0, (1, 1.5))},
 }
 GREY = "#666666"
 NODELAY = {
@@ -37,7 +37,7 @@ NODELAY = {
 }
 LOOKS = {  # label, colour and hatch of the phases of a broadcast
     "before": ("до первого send", "#dddddd", ""),
-    "send": ("внутри send", "#0072b2", ""),
+    "send": ("внутри send", "#4d4d4d", ""),
     "between": ("Python между вызовами send", "#f0b050", "////"),
     "after": ("после последнего send", "#ffffff", "...."),
 }
@@ -132,7 +132,7 @@ def straight_line(samples: Samples, summary: dict) -> Figure:
     """Draw the fitted lines through the runs, and how far the runs are from them."""
     figure, (left, right) = sized(9.6, 4.2, 1, 2)
     for name in NAMES:
-        recipients, times = points(samples, name)
+        recipients, times = points(last_of(samples, name))
         slope, constant = line(recipients, times)
         style = STYLES[name]
         ends = np.array([0, recipients.max()])
@@ -140,8 +140,8 @@ def straight_line(samples: Samples, summary: dict) -> Figure:
         dots = style | {"linestyle": "none"}
         left.plot(recipients, times / 1000, **dots, alpha=0.75, markersize=4)
         left.plot([], [], **style, label=TITLES[name])
-        residuals = (times / (constant + slope * recipients) - 1) * 100
-        right.plot(recipients, residuals, **dots, alpha=0.75, markersize=4)
+        beyond = residuals(recipients, times, slope, constant)
+        right.plot(recipients, beyond, **dots, alpha=0.75, markersize=4)
     left.set(xlabel="Получателей", ylabel="Время до последнего получателя, мс")
     left.set_title("Прогоны и прямая")
     right.axhline(0, color=GREY, linewidth=1)
@@ -162,12 +162,13 @@ def latency_by_rate(summary: dict) -> Figure:
     titles = ("Медиана (p50)", "99-й процентиль (p99), в кольце — колено")
     for panel, percentile, title in zip(axes, ("p50", "p99"), titles, strict=True):
         for name in NAMES:
-            entries = [summary["rate"][name][str(rate)] for rate in rates]
-            values = with_bars(panel, name, rates, entries, f"{percentile}_ms")
+            measured = [rate for rate in rates if str(rate) in summary["rate"][name]]
+            entries = [summary["rate"][name][str(rate)] for rate in measured]
+            values = with_bars(panel, name, measured, entries, f"{percentile}_ms")
             held = summary["knee"][name]["rate_per_s"]
             if held and percentile == "p99":
                 ring = {"marker": "o", "markersize": 13, "fillstyle": "none", "linestyle": "none"}
-                panel.plot(held, values[rates.index(held)], color=STYLES[name]["color"], **ring)
+                panel.plot(held, values[measured.index(held)], color=STYLES[name]["color"], **ring)
         panel.axhline(limit, color="black", linewidth=0.9)
         panel.set(xscale="log", yscale="log", title=title)
         ticks(panel.xaxis, rates)
@@ -182,7 +183,7 @@ def latency_by_rate(summary: dict) -> Figure:
 
 
 def stalled_reader(samples: Samples) -> Figure:
-    """Draw what was sent to a healthy client and what it has got, step 3 beside step 4."""
+    """Draw what was due to a healthy client and what it has got, step 3 beside step 4."""
     figure, axes = sized(9.6, 4.2, 1, 2, sharex=True, sharey=True)
     for panel, name in zip(axes, ("step3", "step4"), strict=True):
         run = next(r for r in samples.runs if (r["experiment"], r["server"]) == ("stall", name))
@@ -199,15 +200,15 @@ def stalled_reader(samples: Samples) -> Figure:
 
 
 def time_line(panel: Axes, timeline: np.ndarray, run: dict, name: str) -> None:
-    """Draw how many messages were sent to a client and how many it has got, until the end."""
-    sent = np.arange(1, len(timeline) + 1)
+    """Draw how many messages were due to a client and how many it has got, until the end."""
+    due = np.arange(1, len(timeline) + 1)
     came = np.sort(timeline[timeline[:, 1] >= 0, 1]) / 1e6
-    panel.plot(timeline[:, 0] / 1e6, sent, color="#999999", linewidth=3.5, label="отправлено")
-    times, got = np.append(came, run["end_ms"] / 1000), np.append(sent[: len(came)], len(came))
+    panel.plot(timeline[:, 0] / 1e6, due, color="#cccccc", linewidth=4.5, label="по расписанию")
+    times, got = np.append(came, run["end_ms"] / 1000), np.append(due[: len(came)], len(came))
     panel.plot(times, got, color=STYLES[name]["color"], label="получено", drawstyle="steps-post")
-    counts = f"получено {fixed(len(came), 0)} из {fixed(len(sent), 0)}"
+    counts = f"получено {fixed(len(came), 0)} из {fixed(len(due), 0)}"
     panel.set_title(f"{TITLES[name].capitalize()}: {counts}")
-    panel.set_ylim(0, len(sent) * 1.2)  # room for what is marked
+    panel.set_ylim(0, len(due) * 1.2)  # room for what is marked
 
 
 def mark(panel: Axes, time: float, text: str) -> None:
@@ -233,7 +234,7 @@ def nagle(samples: Samples) -> Figure:
         ticks(panel.yaxis)
     left.set(xlabel="Номер сообщения", ylabel="Время до последнего получателя, мс")
     left.set_title("Сообщения одно за другим")
-    label = f"отложенное\nподтверждение,\n{microseconds(DELAYED_ACK_US)}"
+    label = f"{microseconds(DELAYED_ACK_US)}: наименьшая\nотсрочка подтверждения\nв Linux"
     right.text(1, DELAYED_ACK_US / 1000 * 0.88, label, fontsize=9, va="top")
     right.set_xlabel("Доля сообщений не медленнее, %")
     right.set_title("Все повторы")

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 PREFIX = "LAB_"
+OTHERS = {f"{PREFIX}QUICK", f"{PREFIX}RESULTS", f"{PREFIX}PROGRESS"}
 SWITCHES = {"": False, "0": False, "1": True}
 STALL_AT = 1.0  # seconds after which one reader stops
 LEAST = {"seed": 0, "bootstrap": 10, "sizes": 2, "stall_users": 3}  # else: more than 0
 LEAST |= {"rate_users": 2, "nagle_users": 2, "cost_users": 2, "stall_bytes": 14}
+USERS = 8000  # so many names fit into one frame of step 4
+MOST = {"sizes": USERS, "rate_users": USERS, "stall_users": USERS, "nagle_users": USERS}
+MOST |= {"cost_users": USERS, "stall_bytes": 65_000}  # a frame of step 4 holds 65 536
 
 
 class ParameterError(ValueError):
@@ -44,10 +48,10 @@ class Parameters:
         """Raise ParameterError where a value makes no sense."""
         for field in fields(self):
             value = getattr(self, field.name)
-            low = min(value) if isinstance(value, tuple) else value
-            enough = low >= LEAST[field.name] if field.name in LEAST else low > 0
-            if not enough or not math.isfinite(low):
-                raise ParameterError(f"{PREFIX}{field.name.upper()}: {low} is out of range")
+            for one in value if isinstance(value, tuple) else (value,):
+                enough = one >= LEAST[field.name] if field.name in LEAST else one > 0
+                if not enough or not math.isfinite(one) or one > MOST.get(field.name, one):
+                    raise ParameterError(f"{PREFIX}{field.name.upper()}: {one} is out of range")
         if len(set(self.sizes)) < 3:
             raise ParameterError(f"{PREFIX}SIZES: a line needs at least three sizes")
         if self.stall_seconds <= STALL_AT:
@@ -61,21 +65,33 @@ def from_environment(
 
     Raises ParameterError for a value that is none.
     """
+    known = {PREFIX + field.name.upper() for field in fields(Parameters)} | OTHERS
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            raise ParameterError(f"{name}: there is no such parameter")
     switch = environment.get(f"{PREFIX}QUICK", "")
     if switch not in SWITCHES:
         raise ParameterError(f"{PREFIX}QUICK: {switch!r} is neither 0 nor 1")
     chosen = quick if SWITCHES[switch] else full
-    changes = {}
+    parameters = replace(chosen, **changes(environment))
+    parameters.check()
+    return parameters
+
+
+def changes(environment: Mapping[str, str]) -> dict:
+    """Return the parameters that the environment sets."""
+    found = {}
     for field in fields(Parameters):
         text = environment.get(PREFIX + field.name.upper())
         if text is not None:
+            convert, kind = CONVERTERS[field.type]
             try:
-                changes[field.name] = CONVERTERS[field.type](text)
+                found[field.name] = convert(text)
             except ValueError:
-                raise ParameterError(f"{PREFIX}{field.name.upper()}: {text!r}") from None
-    parameters = replace(chosen, **changes)
-    parameters.check()
-    return parameters
+                raise ParameterError(
+                    f"{PREFIX}{field.name.upper()}: {text!r} is no {kind}"
+                ) from None
+    return found
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -83,7 +99,11 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(word) for word in text.split(",")}))
 
 
-CONVERTERS: dict[type, Callable] = {int: int, float: float, tuple[int, ...]: numbers}
+CONVERTERS: dict[type, tuple[Callable, str]] = {
+    int: (int, "whole number"),
+    float: (float, "number"),
+    tuple[int, ...]: (numbers, "whole number, nor several like 2,10,100"),
+}
 
 
 def as_dict(parameters: Parameters) -> dict:

@@ -10,19 +10,23 @@ key (SERVER is step3, step4, asyncio or forwarder):
 - `fit.SERVER.us_per_recipient`, `.fixed_us`, `.r2`, `.worst_residual_percent`: the line through
   `last`; with `us_per_recipient_low`, `_high`, `fixed_low_us`, `fixed_high_us`.
 - `rate.SERVER.RATE.{p50,p99}_ms`: latency at RATE messages/s, median of the runs, and `_low_ms`,
-  `_high_ms`; `.lost`: not delivered when the run ended; `.sent_late_p99_ms`: by the generator.
-- `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (of the best
-  run) is within `parameters.limit_ms`, and the next one; null where there is none.
+  `_high_ms`; `.lost`, `.lost_percent`: not delivered when the run ended; `.sent_late_p99_ms`: by
+  the generator. The highest rate is there for servers that kept pace with the one before only.
+- `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (median of the
+  runs) is within `parameters.limit_ms`, and the next one; null where there is none.
 - `batch.SERVER.messages_per_send`: deliveries that one call of `send` carries at `.rate_per_s`.
 - `stall.SERVER.longest_gap_s`, `.silent_at_end_s`: what a healthy client saw; `.expected`,
   `.received`, `.received_percent`: all healthy clients; `.witness_expected`, `.witness_received`:
-  the one that was watched; `.cut_off_s`: when the server disconnected the reader who had stopped
-  at 1 s (null: never); `.arrived_p50_ms`: the median that hides the freeze.
+  the one that was watched, whose latest message came `.worst_late_s` after it was due, and of
+  whose messages `.late_percent` were over 100 ms late or never came; `.cut_off_s`: when the server
+  disconnected the reader who had stopped at 1 s (null: never); `.arrived_p50_ms`: the
+  median that hides the freeze.
 - `nagle.{with,without}.{p50,p95,p99}_ms`: until the last recipient has it, with and without
   TCP_NODELAY; `.waited_percent` of the broadcasts waited for an acknowledgement, `.wait_ms`.
 - `share.SERVER.{before,send,between,after}_percent`, `_us`: phases of a broadcast to
   `parameters.cost_users` - 1 recipients; `.total_us`, `.us_per_send`, `.noting_percent`.
-- `counts`: runs and deliveries, expected and received, and runs that others disturbed.
+- `counts`: runs and deliveries, expected and received, and runs that others disturbed, of the
+  `.measurable_runs` that were long enough to see it.
 """
 
 import hashlib
@@ -42,11 +46,11 @@ from matplotlib.figure import Figure
 from lab import analysis, samples
 from lab.experiments import Samples
 from lab.parameters import PREFIX, Parameters, as_dict
+from lab.places import COMMITTED, prepared
 from lab.russian import bound
 
 LIBRARIES = ("numpy", "matplotlib", "psutil", "tqdm", "jupyter-client", "ipykernel")
 SUMMARY = "summary.json"
-COMMITTED = Path("results")
 
 
 def machine() -> dict:
@@ -78,11 +82,13 @@ def versions() -> dict:
 def destination(parameters: Parameters, full: Parameters) -> Path:
     """Return where results go: LAB_RESULTS, or `results`, where only a full run may write.
 
-    Any other run gets a new temporary folder.
+    Any other run gets a new temporary folder. ParameterError where nothing can be written.
     """
     if folder := os.environ.get(f"{PREFIX}RESULTS"):
-        return Path(folder)
-    return COMMITTED if parameters == full else Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+        return prepared(Path(folder), parameters == full)
+    if parameters == full:
+        return prepared(COMMITTED, full=True)
+    return Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
 
 
 class Results:
@@ -108,12 +114,15 @@ class Results:
 
     def publish(self) -> dict[str, str]:
         """Put all files in their place instead of older ones; return their SHA-256."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         for file in sorted(self.path.iterdir()):
             shutil.copyfile(file, self.folder / file.name)
         hashes = {file.name: sha256(file) for file in sorted(self.path.iterdir())}
         self.draft.cleanup()
         return hashes
+
+    def elsewhere(self) -> Path | None:
+        """Return the folder, unless it is the one where everybody looks."""
+        return None if self.folder == COMMITTED else self.folder
 
 
 def sha256(path: Path) -> str:

@@ -47,6 +47,8 @@ def main() -> int:
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         connection.connect((args.host, args.port))
+    except KeyboardInterrupt:
+        return 0
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         print(f"cannot connect to {args.host}:{args.port}: {reason}", file=sys.stderr)

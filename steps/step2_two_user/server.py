@@ -38,7 +38,7 @@ def accept(listener: socket.socket) -> socket.socket | None:
         # Send small messages at once, do not collect them (Nagle's algorithm).
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
-    except OSError:  # nobody came, or left before it was accepted
+    except (TimeoutError, ConnectionError):  # nobody came, or left before it was accepted
         return None
 
 
@@ -111,8 +111,7 @@ def talk(first: socket.socket, second: socket.socket) -> None:
     stayed = second if wait_for_leaver(left) is first else first
     stayed.settimeout(FAREWELL_TIME)
     tell(stayed, "the other user has left")
-    for connection in (first, second):
-        shut_down(connection, socket.SHUT_WR)
+    shut_down(stayed, socket.SHUT_WR)  # what it has said still goes to the one who left
     try:
         left.get(timeout=FAREWELL_TIME)  # the other user has read the line, and left too
     except queue.Empty:

@@ -20,6 +20,11 @@ try:  # draws the line being typed anew below whatever is printed
 except ImportError:  # then the terminal alone takes care of the line
     PromptSession = None
 
+try:  # without it, at least put the line being typed back: not on Windows
+    import readline
+except ImportError:
+    readline = None
+
 QUESTION = "* enter your nickname"
 BYE = "* bye"
 
@@ -30,13 +35,25 @@ class Keyboard:
     def __init__(self) -> None:
         self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self.session = PromptSession("> ") if self.terminal and PromptSession else None
+        self.reading = False  # whether `input` has the terminal
         self.status: int | None = None  # the exit status, once the server has gone
 
     def read(self) -> str:
         """Return the next line; raise EOFError after the last one and when the server goes."""
         if not self.session:
-            return input()
+            self.reading = True
+            try:
+                return input()
+            finally:
+                self.reading = False
         return self.session.prompt(pre_run=self._stop_if_over)
+
+    def show(self, text: str) -> None:
+        """Print a line, and below it again what is half typed. For any thread."""
+        if self.reading and self.terminal and readline:
+            print(f"\r\033[K{text}\n{readline.get_line_buffer()}", end="", flush=True)
+        else:
+            print(text, flush=True)
 
     def stop(self, status: int) -> None:
         """End the program although the main thread waits in `read`. For any thread."""
@@ -78,7 +95,7 @@ def receive(reader: FrameReader, keyboard: Keyboard) -> None:
     try:
         while (arrived := reader.receive()) is not None:
             text = arrived
-            print(safe(text), flush=True)
+            keyboard.show(safe(text))
     except (OSError, FrameError) as error:
         reason = f"connection lost: {error}"
     if text != BYE:
@@ -130,6 +147,8 @@ def main() -> int:
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         connection.connect((args.host, args.port))
+    except KeyboardInterrupt:
+        return 0
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         print(f"cannot connect to {args.host}:{args.port}: {reason}", file=sys.stderr)

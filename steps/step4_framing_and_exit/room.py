@@ -1,8 +1,8 @@
 """The room of step 4: who is here, what happens in which order, and how it reaches everybody.
 
-A message goes to all users, and none of them may hold up the others: a `sendall` to somebody who
-has stopped reading would wait for ever. So the room only sends what the socket takes at once. The
-rest waits in the user's queue for a writer, a thread that is started when it is needed first.
+A message goes to all users, and nobody who stops reading may stop the others: a `sendall` to such
+a user would wait for ever. So the room only sends what the socket takes at once. The rest waits in
+the user's queue for a writer, a thread that is started when it is first needed.
 """
 
 import socket
@@ -113,7 +113,7 @@ class User:
         deadline = time.monotonic() + LINGER
         try:  # closed with bytes unread, a connection is reset, and what is under way is lost
             while time.monotonic() < deadline:
-                self.connection.settimeout(LINGER)
+                self.connection.settimeout(max(deadline - time.monotonic(), 1e-3))
                 if not self.connection.recv(CHUNK):
                     break
         except OSError:
@@ -289,7 +289,7 @@ class Room:
     def send_batch(self) -> None:
         """Send to everybody what the batch has for them, as one piece."""
         whole, cuts, leavers = b"".join(self.frames), self.cuts, self.leavers
-        size = self.size + self.private
+        size = self.size  # without the answers: they are the affair of those who asked
         self.new_batch()
         behind = []
         for user in [*self.users, *leavers]:
@@ -308,7 +308,7 @@ class Room:
         """Let users catch up who are far behind, so that talkers get no faster than readers.
 
         Who has stopped reading stops nobody: the wait is in proportion to the size of the batch,
-        one for all, and the user is cut off when too much waits.
+        one for all, and the user is cut off when too much waits. A slow one slows down the talk.
         """
         started = time.monotonic()
         patience = PATIENCE * min(1, size / (self.max_pending // 2 + 1))

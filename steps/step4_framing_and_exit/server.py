@@ -16,10 +16,13 @@ import threading
 import time
 
 from framing import UNSAFE, FrameReader, send_frame
-from room import LINGER, Room, User
+from room import LINGER, PATIENCE, Room, User
 
 MAX_NICK = 32  # characters
 ATTEMPTS = 3  # nicknames that a newcomer may try
+BURST = 100_000  # messages that one event may bring to the room
+QUESTIONS = 2  # the same where some of them are commands, whose answers may be long
+DAY = 86_400  # seconds
 LOG: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # lines for standard error; b"" ends them
 
 
@@ -76,9 +79,17 @@ def talk(user: User, reader: FrameReader, room: Room) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
     while texts := reader.receive_all():
         words = [text.split()[0] if text.startswith("/") else "" for text in texts]
-        if "/quit" in words:
-            return room.post(room.say, user, texts[: words.index("/quit")])
-        room.post(room.say, user, texts)
+        quits = "/quit" in words
+        if quits:
+            texts = texts[: words.index("/quit")]
+        # Who asks gets no further before the answers are read: nobody else waits for that.
+        step = QUESTIONS if any(words) else BURST
+        for start in range(0, len(texts), step):
+            room.post(room.say, user, texts[start : start + step])
+            if any(words):
+                user.catch_up(time.monotonic(), PATIENCE)
+        if quits:
+            return
 
 
 def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Event) -> None:
@@ -145,7 +156,8 @@ def log(line: str) -> None:
 def write_log() -> None:
     """Write what is logged. In a thread of its own: a pipe that is full must stop nobody."""
     while line := LOG.get():
-        os.write(2, line)
+        if sys.stderr:  # else it was closed, and 2 may be the number of a connection
+            os.write(2, line)
 
 
 def say_goodbye(room: Room, logger: threading.Thread) -> None:
@@ -175,6 +187,8 @@ def main() -> int:
     parser.add_argument("--max-clients", type=int, default=1000, help="connections at once")
     parser.add_argument("--max-pending", type=int, default=1_048_576, help="bytes for one user")
     args = parser.parse_args()
+    if not 0 < args.login_timeout <= DAY or args.max_clients < 1 or args.max_pending < 1:
+        parser.error("--login-timeout (a day at most), --max-clients and --max-pending: above 0")
     try:
         listener = open_listener(args.host, args.port)
     except (OSError, OverflowError, UnicodeError) as error:
