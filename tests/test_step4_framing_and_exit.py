@@ -385,16 +385,21 @@ def test_the_line_being_typed_is_put_back_by_the_standard_library_alone(
         [*client_command, "--port", str(chat.server.port), "--nick", "ann"], story
     ) as terminal:
         terminal.shows("* welcome, ann")
-        bob = chat.connect("bob")
-        bob.say("bob")
-        bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
-        terminal.shows("* bob joined")
-        terminal.types("half a li")
-        terminal.shows("half a li")
-        bob.say("hello")
-        terminal.shows("bob: hello", "half a li")
-        terminal.types("ne\r")
-        bob.expect("ann: half a line")
+        interrupt_a_line(chat, terminal, prompt="")
+
+
+def interrupt_a_line(chat, terminal, prompt: str) -> None:
+    """Let a message arrive while a line is being typed; the line stays whole."""
+    bob = chat.connect("bob")
+    bob.say("bob")
+    bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
+    terminal.shows("* bob joined")
+    terminal.types("half a li")
+    terminal.shows(f"{prompt}half a li")
+    bob.say("hello")
+    terminal.shows("bob: hello", f"{prompt}half a li")
+    terminal.types("ne\r")
+    bob.expect("ann: half a line")
 
 
 @posix_only  # noqa: F405
@@ -412,15 +417,7 @@ class TestWithPromptToolkit:
             yield it
 
     def test_what_arrives_does_not_break_the_line_being_typed(self, chat, terminal):
-        bob = chat.connect("bob")
-        bob.say("bob")
-        bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
-        terminal.types("half a li")
-        terminal.shows("> half a li")
-        bob.say("hello")
-        terminal.shows("bob: hello", "> half a li")
-        terminal.types("ne\r")
-        bob.expect("ann: half a line")
+        interrupt_a_line(chat, terminal, prompt="> ")
 
     def test_there_is_a_history(self, chat, terminal):
         bob = chat.connect("bob")
