@@ -393,7 +393,8 @@ def interrupt_a_line(chat, terminal, prompt: str) -> None:
     bob = chat.connect("bob")
     bob.say("bob")
     bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
-    terminal.shows("* bob joined")
+    # With its prompt drawn anew, prompt_toolkit listens to the keys again; before, they are echoed.
+    terminal.shows("* bob joined", *prompt.split())
     terminal.types("half a li")
     terminal.shows(f"{prompt}half a li")
     bob.say("hello")
