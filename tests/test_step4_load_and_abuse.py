@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import Chat, Frames, prepared, program, wait_until
+from harness import Chat, Frames, Peer, prepared, program, wait_until
 from misbehaviour import KINDS, misbehave
 from properties import PROPERTIES
 
@@ -43,18 +43,13 @@ def flood_with_stalled_readers(chat: Chat, count: int) -> tuple[float, float]:
         stalled.say(stalled.name)
         for other in (ann, bob, carl):
             other.expect(f"* stalled{number} joined")
-    process = psutil.Process(chat.server.process.pid)
-    before = peak = process.memory_info().rss
+    memory = Memory(chat)
     started = time.monotonic()
     texts = [*(f"{number:01000}" for number in range(60_000)), "the end"]
     size = sum(len(Frames.encode(f"ann: {text}")) for text in texts)
     ann.floods(*texts)
     for reader in (bob, carl):
-        while len(reader.stream) < size:
-            threading.Event().wait(0.05)  # the pace at which memory is looked at
-            peak = max(peak, process.memory_info().rss)
-            if reader.ended or time.monotonic() > started + chat.story.deadline:
-                chat.story.fail(reader.name, "60 MB from ann", reader.ended or "too slow")
+        memory.watch_until_received(reader, size)
     duration = time.monotonic() - started
     expected = [f"ann: {text}" for text in texts[:-1]]
     left = {f"* stalled{number} left" for number in range(count)}
@@ -64,7 +59,29 @@ def flood_with_stalled_readers(chat: Chat, count: int) -> tuple[float, float]:
         assert left <= set(lines), "who does not read is disconnected"
     log = chat.server.stderr()
     assert log.count("left: does not read") == count
-    return duration, (peak - before) / MEGABYTE
+    return duration, memory.grown()
+
+
+class Memory:
+    """The memory of a server, and by how much it has grown at most."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.story = chat.story
+        self.process = psutil.Process(chat.server.process.pid)
+        self.before = self.peak = self.process.memory_info().rss
+
+    def watch_until_received(self, reader: Peer, size: int) -> None:
+        """Look at the memory until a reader has got so many bytes."""
+        end = time.monotonic() + self.story.deadline
+        while len(reader.stream) < size:
+            threading.Event().wait(0.05)  # the pace at which memory is looked at
+            self.peak = max(self.peak, self.process.memory_info().rss)
+            if reader.ended or time.monotonic() > end:
+                self.story.fail(reader.name, f"{size} bytes", reader.ended or "too slow")
+
+    def grown(self) -> float:
+        """Return by how many MB the memory has grown at most."""
+        return (self.peak - self.before) / MEGABYTE
 
 
 @pytest.mark.parametrize("count", [1, 50])
@@ -74,6 +91,35 @@ def test_readers_who_stop_delay_nobody_and_cost_little_memory(start, count):
     assert grown < 40, f"memory grew by {grown:.0f} MB"
     # A ratio, and generous, for the machine may be busy; a chat that waits for them stands still.
     assert disturbed < 3 * undisturbed + 1, f"{disturbed:.1f} s instead of {undisturbed:.1f} s"
+
+
+def test_talkers_who_are_faster_than_the_room_cost_little_memory(chat):
+    ann, *talkers = [chat.join(name) for name in ("ann", "bob", "carl", "dora", "emil")]
+    stalled = chat.connect("stalled", reads=False)  # makes the room slow until it is cut off
+    stalled.say("stalled")
+    ann.expect("* stalled joined")
+    memory = Memory(chat)
+    texts = [f"{number:01000}" for number in range(8_000)]
+    for talker in talkers:
+        talker.floods(*texts)
+    memory.watch_until_received(ann, 4 * len(texts) * len(Frames.encode(f"bob: {texts[0]}")))
+    assert memory.grown() < 15, f"memory grew by {memory.grown():.0f} MB"
+
+
+def test_who_leaves_while_the_room_is_busy_gets_everything_until_the_farewell(chat):
+    ann, *others = [chat.join(name) for name in ("ann", "bob", "carl", "dora", "emil")]
+    stalled = chat.connect("stalled", reads=False)  # makes the room slow until it is cut off
+    stalled.say("stalled")
+    for person in (ann, *others):
+        person.expect("* stalled joined")
+    ann.floods(*(f"{number:01000}" for number in range(10_000)), "the end")
+    for person in others:
+        assert person.has_received(b"ann: ", within=chat.story.deadline)
+        person.say("/quit")
+    for person in others:
+        heard = [line for line in person.skip_to("* bye") if line.startswith("ann: ")]
+        assert heard == [f"ann: {number:01000}" for number in range(len(heard))]
+        assert person.expect_end() == "the connection was closed"
 
 
 def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
@@ -104,6 +150,14 @@ def test_who_asks_much_and_reads_slowly_delays_nobody(chat):
         bob.skip_to("ann: still there?")
         longest = max(longest, time.monotonic() - started)
     assert longest < 1, f"{longest:.1f} s"
+
+
+def test_who_asks_much_and_reads_gets_every_answer(start):
+    chat = start("--max-pending", "65536")
+    ann, asker = chat.join("ann"), chat.join("asker")
+    asker.floods(*["/who"] * 20_000, "the end")
+    asker.expect(*["* online: ann, asker"] * 20_000)
+    ann.expect("asker: the end")
 
 
 def read_slowly(connection: socket.socket) -> None:

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import time
+from collections import deque
 
 HEADER = struct.Struct("!I")  # "network order": big-endian
 MAX_PAYLOAD = 65_536  # bytes
@@ -51,6 +52,8 @@ class FrameReader:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.buffer = bytearray()  # what has arrived and is not yet a whole frame
+        self.texts: deque[str] = deque()  # the whole frames that nobody has asked for yet
+        self.fault: FrameError | None = None  # what is wrong with the frame after these
 
     def receive(self, deadline: float | None = None) -> str | None:
         """Wait for one frame and return its text; None if the stream ends between frames.
@@ -59,45 +62,48 @@ class FrameReader:
         that ends inside a frame; OSError as `recv` does, and TimeoutError if the frame is not
         complete at `deadline` (a time of `time.monotonic()`).
         """
-        while (text := self._next()) is None:
-            if deadline is not None:
-                self.connection.settimeout(max(deadline - time.monotonic(), 1e-6))
-            data = self.connection.recv(CHUNK)
-            if not data and self.buffer:
-                raise FrameError("the stream ended inside a frame")
-            if not data:
-                return None
-            self.buffer += data
-        return text
+        return self.texts.popleft() if self._wait(deadline) else None
 
     def receive_all(self) -> list[str]:
         """Wait for one frame, return it and all that came with it; [] at the end of the stream.
 
         Raises what `receive` raises, but first returns the frames before the faulty one.
         """
-        text = self.receive()
-        texts = []
-        try:
-            while text is not None:
-                texts.append(text)
-                text = self._next()
-        except FrameError:  # the bad frame is still the first in the buffer: raised next time
-            pass
+        self._wait()
+        texts = list(self.texts)
+        self.texts.clear()
         return texts
 
-    def _next(self) -> str | None:
-        """Take the first frame out of the buffer; None while it is not complete."""
-        if len(self.buffer) < HEADER.size:
-            return None
-        (length,) = HEADER.unpack_from(self.buffer)
-        if length > MAX_PAYLOAD:
-            raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_PAYLOAD}")
-        end = HEADER.size + length
-        if len(self.buffer) < end:
-            return None
-        try:
-            text = self.buffer[HEADER.size : end].decode()
-        except UnicodeDecodeError as error:
-            raise FrameError("the text is not valid UTF-8") from error
-        del self.buffer[:end]
-        return text
+    def _wait(self, deadline: float | None = None) -> bool:
+        """Receive until there is a whole frame; return False if the stream ends instead."""
+        while not self.texts:
+            if self.fault:
+                raise self.fault
+            if deadline is not None:
+                self.connection.settimeout(max(deadline - time.monotonic(), 1e-6))
+            data = self.connection.recv(CHUNK)
+            if not data and self.buffer:
+                raise FrameError("the stream ended inside a frame")
+            if not data:
+                return False
+            self.buffer += data
+            try:
+                self._take_frames()
+            except FrameError as fault:  # to be raised when what came before it has been taken
+                self.fault = fault
+        return True
+
+    def _take_frames(self) -> None:
+        """Move the texts of all whole frames out of the buffer; FrameError at a faulty one."""
+        while len(self.buffer) >= HEADER.size:
+            (length,) = HEADER.unpack_from(self.buffer)
+            if length > MAX_PAYLOAD:
+                raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_PAYLOAD}")
+            end = HEADER.size + length
+            if len(self.buffer) < end:
+                return
+            try:
+                self.texts.append(self.buffer[HEADER.size : end].decode())
+            except UnicodeDecodeError as error:
+                raise FrameError("the text is not valid UTF-8") from error
+            del self.buffer[:end]

@@ -6,7 +6,6 @@ the user's queue for a writer, a thread that is started when it is first needed.
 """
 
 import socket
-import sys
 import threading
 import time
 from collections import deque
@@ -16,8 +15,7 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-PATIENCE = 0.75  # seconds that a user far behind has for half of what may wait for it
-MOST_PATIENCE = 5.0  # seconds after which nobody waits for it any longer, progress or not
+PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -26,99 +24,72 @@ HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 class User:
     """One connection, the nickname behind it, and what waits to be sent to it."""
 
-    # Closer together in memory than in a dict, and the broadcast looks at every user.
-    __slots__ = ("behind_since", "changed", "connection", "last", "left", "nick", "peer")
-    __slots__ += ("pending", "progress", "waiting", "writer")
-
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.connection = connection
         self.peer = peer  # the address of the other side, for the log
         self.nick = ""
-        self.left = False
+        self.left = False  # nothing more will be sent
         self.pending: deque[bytes] = deque()  # what the socket did not take at once
         self.waiting = 0  # bytes in `pending` and in the hands of the writer
-        self.last = False  # nothing more will be sent
         self.changed = threading.Condition()  # guards and announces the three above
         self.writer: threading.Thread | None = None
-        self.behind_since = 0.0  # when the first of the waiting bytes came
-        self.progress = 0.0  # when that was, or when the writer last got some sent
 
-    def send(self, data: bytes) -> bool:
-        """Send without waiting; return False if some of it was left to the writer."""
+    def send(self, data: bytes) -> None:
+        """Send what the socket takes at once, leave the rest to the writer. In the room's turn.
+
+        Raises RuntimeError where a writer is needed and the system is out of threads.
+        """
         if not self.waiting and SEND_NOW is not None:
             try:
-                sent = self.connection.send(data, SEND_NOW)
-                if sent == len(data):
-                    return True
-                data = memoryview(data)[sent:]
-            except OSError:  # the socket is full; or broken, which `receive` will report
+                data = data[self.connection.send(data, SEND_NOW) :]
+            except OSError:  # the socket is full; or broken, which `recv` will report
                 pass
+        if not data:
+            return
         with self.changed:
-            if self.writer is None:
-                writer = threading.Thread(target=self.write, daemon=True)
-                writer.start()
-                self.writer = writer
-            if not self.waiting:
-                self.behind_since = self.progress = time.monotonic()
             self.pending.append(data)
             self.waiting += len(data)
             self.changed.notify_all()
-        return False
+        if self.writer is None:
+            writer = threading.Thread(target=self.write, daemon=True)
+            writer.start()
+            self.writer = writer
 
     def write(self) -> None:
         """Send what waits, and wait for a peer who reads slowly: the writer's thread."""
-        while data := self.next_pending():
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.pending or self.left)
+                if not self.pending:
+                    return
+                data = self.pending.popleft()
             try:
                 self.connection.sendall(data)
-            except OSError:  # the user has gone, which `receive` will report
+            except OSError:  # the user has gone, which `recv` will report
                 pass
             with self.changed:
                 self.waiting -= len(data)
-                self.progress = time.monotonic()
                 self.changed.notify_all()
-        shut_down(self.connection, socket.SHUT_WR)
 
-    def next_pending(self) -> bytes:
-        """Wait for bytes to send and return about one CHUNK of them; b"" after the last."""
+    def catch_up(self, most: int, deadline: float) -> None:
+        """Wait until no more than `most` bytes wait to be sent, or until the deadline."""
         with self.changed:
-            self.changed.wait_for(lambda: self.pending or self.last)
-            parts, size = [], 0
-            while self.pending and size < CHUNK:
-                parts.append(self.pending.popleft())
-                size += len(parts[-1])
-            return b"".join(parts)
-
-    def catch_up(self, started: float, patience: float) -> None:
-        """Wait until nothing waits to be sent, but not for so many seconds without progress."""
-        with self.changed:
-            while self.waiting:
-                ends = max(started, self.progress) + patience
-                ends = min(ends, self.behind_since + MOST_PATIENCE)
-                if not self.changed.wait(max(ends - time.monotonic(), 0)):
-                    return
-
-    def finish(self) -> None:
-        """End the stream (send FIN) behind all that has been sent."""
-        with self.changed:
-            self.last = True
-            self.changed.notify_all()
-            if self.writer is None:
-                shut_down(self.connection, socket.SHUT_WR)
+            patience = max(deadline - time.monotonic(), 0)
+            self.changed.wait_for(lambda: self.waiting <= most, patience)
 
     def close(self) -> None:
-        """Wait for `finish`, give the last bytes time to arrive, close the connection."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.last)
-            self.changed.wait_for(lambda: not self.waiting, LINGER)
+        """Give the last bytes time to arrive, then close the connection."""
         deadline = time.monotonic() + LINGER
+        self.catch_up(0, deadline)
+        shut_down(self.connection, socket.SHUT_WR)  # send FIN, and go on reading:
         try:  # closed with bytes unread, a connection is reset, and what is under way is lost
-            while time.monotonic() < deadline:
-                self.connection.settimeout(max(deadline - time.monotonic(), 1e-3))
+            while (patience := deadline - time.monotonic()) > 0:
+                self.connection.settimeout(patience)
                 if not self.connection.recv(CHUNK):
                     break
         except OSError:
             pass
-        shut_down(self.connection, socket.SHUT_RDWR)
+        shut_down(self.connection, socket.SHUT_RDWR)  # a writer that still waits gets an OSError
         if self.writer:
             self.writer.join()
         self.connection.close()
@@ -147,15 +118,18 @@ class Room:
         self.max_batch = min(BATCH, max_pending // 4)
         self.connections: set[User] = set()  # everybody, with a nickname or without
         self.nicks: dict[str, User] = {}  # the nicknames taken, in lower case
-        self.users: dict[User, str] = {}  # the registry: who has joined, in this order
-        self.online: list[bytes] = []  # the frames that name them; [] after a change
+        # The registry: who has joined, in this order. By connection, because a broadcast then
+        # touches nothing else of a user: that leaves more of the cache to the system's `send`.
+        self.users: dict[socket.socket, User] = {}
+        self.behind: set[socket.socket] = set()  # those of them for whom something waits
         self.closed = False
-        self.inbox: deque[tuple] = deque()
+        self.batch: list[bytes] = []  # what is to be sent to everybody,
+        self.apart: dict[User, list[bytes]] = {}  # but to these something else
+        self.size = 0  # bytes in `batch`
+        self.inbox: deque[tuple] = deque()  # events
         self.turn = threading.Lock()
-        self.busy = threading.Event()  # somebody has posted while another had the turn
-        self.new_batch()
-        self.thread = threading.Thread(target=self.keep_up, daemon=True)
-        self.thread.start()
+        self.busy = threading.Event()  # something was posted while another had the turn
+        threading.Thread(target=self.keep_up, name="room", daemon=True).start()
 
     def reserve(self, user: User, nick: str) -> str | None:
         """Give a nickname to `user`, or return why not. Atomic, hence for any thread."""
@@ -164,63 +138,55 @@ class Room:
         user.nick = nick
         return None
 
-    def post(self, handler: Callable, *args) -> None:
-        """Have `handler(*args)` called in its turn, and what it tells sent."""
-        self.inbox.append((handler, args))
-        # With a free turn, this thread saves the time that it takes to wake another one. It
-        # waits for the turn only if too much waits already: talkers are faster than the room.
-        if self.turn.acquire(blocking=len(self.inbox) > INBOX):
+    def post(self, event: Callable, *args, wait: bool = False) -> None:
+        """Have `event(*args)` called in its turn, and what it tells sent; `wait` for that or not.
+
+        With a free turn this thread does it, and saves the time that it takes to wake another.
+        """
+        self.inbox.append((event, args))
+        # Talkers are faster than the room: if much waits already, they have to wait, too.
+        if self.turn.acquire(blocking=wait or len(self.inbox) > INBOX):
             try:
-                self.handle_batch()
+                self.handle_inbox()
             finally:
                 self.turn.release()
-        if self.inbox:  # came while somebody had the turn
-            self.busy.set()
+            if self.inbox:
+                self.busy.set()
 
     def keep_up(self) -> None:
-        """Handle what is posted while a batch is handled: the room's thread."""
-        while True:
-            self.busy.wait()
+        """Handle what is posted while a batch is sent: the room's thread."""
+        while self.busy.wait():
             self.busy.clear()
             while self.inbox:
                 with self.turn:
-                    self.handle_batch()
+                    self.handle_inbox()
 
-    def handle_batch(self) -> None:
+    def handle_inbox(self) -> None:
         """Handle all events that wait, and send what they tell."""
         for _ in range(len(self.inbox)):
-            handler, args = self.inbox.popleft()
-            handler(*args)
+            event, args = self.inbox.popleft()
+            event(*args)
         self.send_batch()
 
     def join(self, user: User) -> None:
         """A user with a nickname comes."""
-        if user.left:  # the server has stopped in the meantime
-            return
-        self.users[user] = user.nick
-        self.online = []
-        welcome = b"".join([encode(f"* welcome, {user.nick}"), *self.who()])
-        self.cuts[user] = [(0, self.size, welcome)]  # in place of what was said before
-        self.tell_others(user, f"* {user.nick} joined")
-        self.log(f"{user.nick} joined from {user.peer}")
+        if not user.left:  # else the server has stopped in the meantime
+            self.tell_others(user, encode(f"* {user.nick} joined"))
+            self.users[user.connection] = user
+            # In place of what was said before:
+            self.apart[user] = [encode(f"* welcome, {user.nick}")]
+            self.answer(user, "/who")
+            self.log(f"{user.nick} joined from {user.peer}")
 
-    def say(self, user: User, texts: list[str]) -> None:
-        """A user says something, or gives commands."""
-        for text in texts:
-            if user.left:
-                return
-            if text.startswith("/"):
-                self.answer(user, text.split()[0])
-            elif text and not text.isspace():
-                try:
-                    self.tell_others(user, f"{user.nick}: {safe(text)}")
-                except FrameError as error:
-                    self.tell(user, encode(f"* not sent: {error}"))
+    def say(self, user: User, frames: bytes) -> None:
+        """A user says something."""
+        if frames and not user.left:
+            self.tell_others(user, frames)
 
     def answer(self, user: User, word: str) -> None:
         """A user gives a command."""
         if word == "/who":
-            self.tell(user, *self.who())
+            self.tell(user, *names_of(list(self.users.values())))
         elif word == "/help":
             self.tell(user, encode(HELP))
         else:
@@ -230,93 +196,90 @@ class Room:
         """A connection ends, whoever ended it; only the first time counts."""
         if user.left:
             return
-        user.left = True
-        joined = user in self.users
-        cut = (self.size if joined else 0, sys.maxsize, encode(farewell) if farewell else b"")
-        self.cuts.setdefault(user, []).append(cut)
-        self.leavers.append(user)
+        joined = self.users.pop(user.connection, None)
+        last = self.apart.pop(user, self.batch) if joined else []
+        try:
+            user.send(b"".join([*last, encode(farewell) if farewell else b""]))
+        except RuntimeError:  # no thread is left to write the last words
+            pass
+        with user.changed:
+            user.left = True
+            user.changed.notify_all()
         self.connections.discard(user)
+        self.behind.discard(user.connection)
         if self.nicks.get(user.nick.casefold()) is user:
             del self.nicks[user.nick.casefold()]
-        if joined:
-            del self.users[user]
-            self.online = []
-            if not self.closed:
-                self.tell_others(user, f"* {user.nick} left")
+        if joined and not self.closed:
+            self.tell_others(user, encode(f"* {user.nick} left"))
         refused = not joined and farewell not in ("", "* bye")
         self.log(f"{user.nick or user.peer} {'refused' if refused else 'left'}: {why}")
 
     def close(self) -> None:
         """The server stops: everybody leaves."""
         self.closed = True
-        for user in [*self.users, *self.connections]:  # who has joined: in the order of joining
+        for user in [*self.users.values(), *self.connections]:  # in the order of joining
             self.leave(user, "the server stops", "* server is shutting down")
 
-    def who(self) -> list[bytes]:
-        """Return the frame that names all users (several, if one would be too long)."""
-        self.online = self.online or frames_of_names(list(self.users.values()))
-        return self.online
-
     def tell(self, user: User, *frames: bytes) -> None:
-        """Add frames for one user to the batch."""
-        data = b"".join(frames)
-        self.cuts.setdefault(user, []).append((self.size, self.size, data))
-        self.private += len(data)
-        if self.private > self.max_batch:
-            self.send_batch()
+        """Add to the batch what one user gets."""
+        self.apart.setdefault(user, self.batch.copy()).extend(frames)
 
-    def tell_others(self, author: User, text: str) -> None:
-        """Add a frame for everybody but its author to the batch; FrameError if it is too long."""
-        frame = encode(text)
-        start, self.size = self.size, self.size + len(frame)
-        self.frames.append(frame)
-        if not author.left:
-            cuts = self.cuts.setdefault(author, [])
-            if cuts and cuts[-1][1:] == (start, b""):  # two messages in a row: one longer cut
-                start = cuts.pop()[0]
-            cuts.append((start, self.size, b""))
+    def tell_others(self, author: User, frames: bytes) -> None:
+        """Add to the batch what everybody gets but its author."""
+        self.apart.setdefault(author, self.batch.copy())
+        for user, theirs in self.apart.items():
+            if user is not author:
+                theirs.append(frames)
+        self.batch.append(frames)
+        self.size += len(frames)
         if self.size > self.max_batch:
             self.send_batch()
 
-    def new_batch(self) -> None:
-        """Start collecting what is to be sent."""
-        self.frames: list[bytes] = []  # what everybody gets
-        self.size = 0  # bytes of it
-        self.cuts: dict[User, list[tuple]] = {}  # (start, end, what this user gets instead)
-        self.private = 0  # bytes of that
-        self.leavers: list[User] = []  # who get the last bytes of their lives
-
     def send_batch(self) -> None:
         """Send to everybody what the batch has for them, as one piece."""
-        whole, cuts, leavers = b"".join(self.frames), self.cuts, self.leavers
-        size = self.size  # without the answers: they are the affair of those who asked
-        self.new_batch()
-        behind = []
-        for user in [*self.users, *leavers]:
-            data = cut_out(whole, cuts[user]) if user in cuts else whole
-            try:
-                if data and not user.send(data):
-                    behind.append(user)
-            except RuntimeError:  # the system has no thread for a writer
-                self.cut_off(user, "no thread is left to write to this user")
-        for user in leavers:
-            user.finish()
-        if behind:
-            self.wait_for(behind, size)
+        whole, size = b"".join(self.batch), self.size
+        slow = self.users if SEND_NOW is None else self.behind
+        pieces = dict.fromkeys(slow, whole)
+        pieces |= {user.connection: b"".join(theirs) for user, theirs in self.apart.items()}
+        self.batch, self.apart, self.size = [], {}, 0
+        for connection in self.users:
+            if connection not in pieces:
+                try:
+                    sent = connection.send(whole, SEND_NOW)
+                except OSError:  # the socket is full; or broken, which `recv` will report
+                    sent = 0
+                if sent < size:
+                    pieces[connection] = whole[sent:]
+        for connection, data in pieces.items():
+            if data and connection in self.users:
+                self.send_piece(self.users[connection], data)
+        if self.behind:
+            self.let_catch_up(size)
 
-    def wait_for(self, behind: list[User], size: int) -> None:
-        """Let users catch up who are far behind, so that talkers get no faster than readers.
+    def send_piece(self, user: User, data: bytes) -> None:
+        """Send to one who gets something else than the others, or for whom something waits."""
+        try:
+            user.send(data)
+        except RuntimeError:
+            self.cut_off(user, "no thread is left to write to this user")
+        if user.waiting:
+            self.behind.add(user.connection)
+
+    def let_catch_up(self, size: int) -> None:
+        """Wait for users who are far behind, so that talkers get no faster than readers.
 
         Who has stopped reading stops nobody: the wait is in proportion to the size of the batch,
         one for all, and the user is cut off when too much waits. A slow one slows down the talk.
         """
-        started = time.monotonic()
-        patience = PATIENCE * min(1, size / (self.max_pending // 2 + 1))
-        for user in behind:
+        deadline = time.monotonic() + PATIENCE * min(1, 2 * size / self.max_pending)
+        for connection in list(self.behind):
+            user = self.users[connection]
             if user.waiting > self.max_pending:
                 self.cut_off(user, "does not read")
-            elif user.waiting > self.max_pending // 2:
-                user.catch_up(started, patience)
+            else:
+                user.catch_up(self.max_pending // 2, deadline)
+            if not user.waiting:
+                self.behind.discard(connection)
 
     def cut_off(self, user: User, why: str) -> None:
         """Disconnect a user, without regard to what waits."""
@@ -324,24 +287,10 @@ class Room:
         shut_down(user.connection, socket.SHUT_RDWR)  # wakes the reader and the writer
 
 
-def cut_out(whole: bytes, cuts: list[tuple]) -> bytes:
-    """Return what one user gets of the bytes that are for everybody.
-
-    Each cut is (start, end, instead). The author of the message in whole[10:30] does not get
-    it: (10, 30, b""). Who asked a question after it gets the answer there: (30, 30, answer).
-    """
-    parts, position = [], 0
-    for start, end, instead in cuts:
-        parts += (whole[position:start], instead)
-        position = end
-    parts.append(whole[position:])
-    return b"".join(parts)
-
-
-def frames_of_names(nicks: list[str]) -> list[bytes]:
-    """Return the nicknames as one frame, or as several where one would be too long."""
+def names_of(users: list[User]) -> list[bytes]:
+    """Return the frame that names these users; several, where one would be too long."""
     try:
-        return [encode("* online: " + ", ".join(nicks))]
+        return [encode("* online: " + ", ".join(user.nick for user in users))]
     except FrameError:
-        half = len(nicks) // 2
-        return frames_of_names(nicks[:half]) + frames_of_names(nicks[half:])
+        half = len(users) // 2
+        return names_of(users[:half]) + names_of(users[half:])

@@ -15,13 +15,11 @@ import sys
 import threading
 import time
 
-from framing import UNSAFE, FrameReader, send_frame
+from framing import UNSAFE, FrameError, FrameReader, encode, safe, send_frame
 from room import LINGER, PATIENCE, Room, User
 
 MAX_NICK = 32  # characters
 ATTEMPTS = 3  # nicknames that a newcomer may try
-BURST = 100_000  # messages that one event may bring to the room
-QUESTIONS = 2  # the same where some of them are commands, whose answers may be long
 DAY = 86_400  # seconds
 LOG: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # lines for standard error; b"" ends them
 
@@ -78,18 +76,23 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
 def talk(user: User, reader: FrameReader, room: Room) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
     while texts := reader.receive_all():
-        words = [text.split()[0] if text.startswith("/") else "" for text in texts]
-        quits = "/quit" in words
-        if quits:
-            texts = texts[: words.index("/quit")]
-        # Who asks gets no further before the answers are read: nobody else waits for that.
-        step = QUESTIONS if any(words) else BURST
-        for start in range(0, len(texts), step):
-            room.post(room.say, user, texts[start : start + step])
-            if any(words):
-                user.catch_up(time.monotonic(), PATIENCE)
-        if quits:
-            return
+        frames = []
+        for text in texts:
+            if text.startswith("/"):
+                room.post(room.say, user, b"".join(frames))
+                frames = []
+                word = text.split()[0]
+                if word == "/quit":
+                    return
+                # Who asks gets no further before the answer is read: nobody else waits for that.
+                room.post(room.answer, user, word, wait=True)
+                user.catch_up(room.max_pending // 2, time.monotonic() + PATIENCE)
+            elif text and not text.isspace():
+                try:
+                    frames.append(encode(f"{user.nick}: {safe(text)}"))
+                except FrameError as error:
+                    room.post(room.tell, user, encode(f"* not sent: {error}"))
+        room.post(room.say, user, b"".join(frames))
 
 
 def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Event) -> None:
@@ -109,7 +112,7 @@ def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Ev
     except OSError as error:  # a reset ends the stream, too
         why, farewell = f"connection lost: {error.strerror or error}", ""
     finally:
-        room.post(room.leave, user, why, farewell)
+        room.post(room.leave, user, why, farewell, wait=True)
         user.close()
         freed.set()
 
@@ -131,7 +134,8 @@ def serve(listener: socket.socket, room: Room, args: argparse.Namespace) -> None
         if len(room.connections) < args.max_clients:
             room.connections.add(user)
         try:
-            threading.Thread(target=handle, args=(user, room, args, freed), daemon=True).start()
+            work = (user, room, args, freed)
+            threading.Thread(target=handle, args=work, name="user", daemon=True).start()
         except RuntimeError as error:  # out of threads
             room.connections.discard(user)
             refuse(connection, "server is out of threads, come again later")
@@ -163,9 +167,9 @@ def write_log() -> None:
 def say_goodbye(room: Room, logger: threading.Thread) -> None:
     """Tell everybody that the server stops; wait for their last bytes, but not for long."""
     deadline = time.monotonic() + LINGER
-    room.post(room.close)
-    for thread in set(threading.enumerate()) - {threading.main_thread(), room.thread, logger}:
-        if thread.is_alive():  # the signal may have come while one was being started
+    room.post(room.close, wait=True)
+    for thread in threading.enumerate():
+        if thread.name == "user" and thread.is_alive():  # not one that was just being started
             thread.join(max(deadline - time.monotonic(), 0))
     LOG.put(b"")
     logger.join(LINGER / 2)
