@@ -574,7 +574,8 @@ def joined(settings: Settings) -> tuple[Gathering, dict]:
     start = time.perf_counter()
     dialect = DIALECTS[settings.dialect].sized(settings.payload)
     gathering = gather((settings.host, settings.port), dialect, settings.users, settings.joining)
-    result = {"join_seconds": time.perf_counter() - start, "join_bytes": gathering.received}
+    seconds, told = time.perf_counter() - start, gathering.received
+    result = {"join_seconds": seconds, "join_bytes": told, "join_mb_per_s": told / 1e6 / seconds}
     if settings.dialect == "frames":
         nick = gathering.users[-1].nick
         probe = len(dialect.delivered(nick, dialect.payload(0))) * (settings.users - 1)

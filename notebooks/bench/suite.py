@@ -41,6 +41,7 @@ class Sizes:
     warm_up: float = 0.5
     drain: float = 2.0
     crowd: int = 5000
+    small_crowd: int = 1000  # to see how the time of joining grows
     idle_users: int = 1000
     idle_seconds: float = 5.0
 
@@ -54,6 +55,7 @@ QUICK = Sizes(
     warm_up=0.3,
     drain=0.8,
     crowd=500,
+    small_crowd=100,
     idle_users=200,
     idle_seconds=1.0,
 )
@@ -76,7 +78,11 @@ def plan(
 ) -> list[Case]:
     """Return all cases in the order in which they run: every time the servers are shuffled."""
     chance = random.Random(seed)
-    users = {"single": sizes.single_users, "crowd": (sizes.crowd,), "idle": (sizes.idle_users,)}
+    users = {
+        "single": sizes.single_users,
+        "crowd": (sizes.small_crowd, sizes.crowd),
+        "idle": (sizes.idle_users,),
+    }
     cases = []
     for turn in range(repeat):
         for mode in modes:
@@ -244,6 +250,8 @@ def rows(sizes: Sizes) -> list[Row]:
         Row("crowd", sizes.crowd, "received", f"{sizes.crowd} users: reached by a broadcast"),
         Row("crowd", sizes.crowd, "last_ms", "last recipient, ms"),
         Row("crowd", sizes.crowd, "join_seconds", "all joined after, s"),
+        Row("crowd", sizes.crowd, "join_mb_per_s", "told meanwhile, MB/s"),
+        Row("crowd", sizes.small_crowd, "join_mb_per_s", f"the same, {sizes.small_crowd} users"),
         Row("crowd", sizes.crowd, "server_kb_per_user", "server's memory per user, kB"),
         Row("idle", sizes.idle_users, "server_cpu_percent", f"{sizes.idle_users} silent: CPU, %"),
     ]
@@ -313,6 +321,10 @@ def goals(results: Results) -> list[tuple[str, float | None, Callable[[float], b
         for other in ("asyncio", "step3")
     ]
     reached = median("crowd", SUBJECT, sizes.crowd, "received")
+    small, large = (
+        median("crowd", SUBJECT, count, "join_mb_per_s")
+        for count in (sizes.small_crowd, sizes.crowd)
+    )
     return [
         *singles,
         *rates,
@@ -335,6 +347,12 @@ def goals(results: Results) -> list[tuple[str, float | None, Callable[[float], b
             f"a broadcast reaches all of {sizes.crowd} users",
             None if reached is None else reached + 1,
             lambda found: found == sizes.crowd,
+        ),
+        (
+            # What is told grows with the square of the users; its time shall not grow faster.
+            f"MB/s told while {sizes.crowd} join: at least half as much as for {sizes.small_crowd}",
+            large / small if large and small else None,
+            lambda found: found >= 0.5,
         ),
         (
             "memory per user: under 40 kB",

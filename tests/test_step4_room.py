@@ -1,0 +1,104 @@
+"""The room of step 4, in one process: what a batch holds for each, and what waits for one user."""
+
+import contextlib
+import socket
+import sys
+import threading
+
+import pytest
+
+from harness import DEADLINE, STEPS
+
+sys.path.insert(0, str(STEPS[4]))
+from framing import FrameReader, encode
+from room import Room, User
+
+
+class Guest:
+    """A user of a room, and the other end of the connection."""
+
+    def __init__(self, nick: str) -> None:
+        connection, self.end = socket.socketpair()
+        self.end.settimeout(DEADLINE)
+        self.reader = FrameReader(self.end)
+        self.user = User(connection, "here")
+        self.user.nick = nick
+
+    def hears(self, *texts: str) -> None:
+        assert [self.reader.receive() for _ in texts] == list(texts)
+
+    def close(self) -> None:
+        self.user.connection.close()
+        self.end.close()
+
+
+@pytest.fixture
+def guests():
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(Guest(nick))) for nick in ("ann", "bob", "c")]
+
+
+@pytest.fixture
+def room():
+    return Room(100_000, log=lambda line: None)
+
+
+@contextlib.contextmanager
+def one_batch(room: Room):
+    """Have all that is posted meanwhile handled as one batch."""
+    with room.turn:
+        yield
+    room.busy.set()
+
+
+def test_of_a_batch_each_gets_what_came_in_their_time_and_not_their_own_words(room, guests):
+    ann, bob, carl = guests
+    room.post(room.join, ann.user)
+    room.post(room.join, bob.user)
+    with one_batch(room):
+        room.post(room.say, ann.user, encode("ann: one"))
+        room.post(room.join, carl.user)
+        room.post(room.say, bob.user, encode("bob: two"))
+        room.post(room.answer, bob.user, "/who")
+        room.post(room.leave, ann.user, "bye", "* bye")
+        room.post(room.say, carl.user, encode("c: three"))
+    ann.hears("* welcome, ann", "* online: ann", "* bob joined")
+    ann.hears("* c joined", "bob: two", "* bye")
+    bob.hears("* welcome, bob", "* online: ann, bob")
+    bob.hears("ann: one", "* c joined", "* online: ann, bob, c", "* ann left", "c: three")
+    carl.hears("* welcome, c", "* online: ann, bob, c", "bob: two", "* ann left")
+
+
+def test_who_has_left_neither_joins_nor_speaks(room, guests):
+    ann, bob, _ = guests
+    room.post(room.join, ann.user)
+    room.post(room.leave, bob.user, "the server stops", "* server is shutting down")
+    room.post(room.join, bob.user)
+    room.post(room.say, bob.user, encode("bob: still here"))
+    room.post(room.answer, ann.user, "/who")
+    ann.hears("* welcome, ann", "* online: ann", "* online: ann")
+
+
+def test_a_batch_that_is_large_enough_is_sent_whatever_else_waits(room, guests, monkeypatch):
+    ann, bob, _ = guests
+    for guest in (ann, bob):
+        room.post(room.join, guest.user)
+    sizes = []
+    send_batch = room.send_batch
+    monkeypatch.setattr(room, "send_batch", lambda: (sizes.append(room.size), send_batch()))
+    text = "ann: " + "x" * 10_000
+    with one_batch(room):
+        for _ in range(12):
+            room.post(room.say, ann.user, encode(text))
+    bob.hears("* welcome, bob", "* online: ann, bob", *[text] * 12)
+    assert max(sizes) < 40_000  # a quarter of what may wait for a user, and one message
+
+
+def test_what_waits_for_a_user_is_not_overtaken(guests):
+    ann = guests[0]
+    ann.user.writer = threading.current_thread()  # as if it were about to send this:
+    ann.user.pending.append(b"first")
+    ann.user.waiting = 5
+    ann.user.send(b"second")
+    assert list(ann.user.pending) == [b"first", b"second"]
+    assert ann.user.waiting == 11
