@@ -300,6 +300,7 @@ def test_all_are_told_when_the_server_stops_also_those_without_a_nickname(chat):
         peer.expect_end()
         peer.close()
     assert chat.server.exits(within=2) == 0
+    assert "ann left: the server stops" in chat.server.stderr()
 
 
 def test_the_log_says_who_joined_who_left_and_why(chat):
