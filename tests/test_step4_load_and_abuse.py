@@ -135,6 +135,17 @@ def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
     slow.expect(*(f"ann: {text}" for text in texts))
 
 
+def test_a_reader_who_is_slow_but_reads_gets_everything(chat):
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    ann.floods(*(f"{number:01000}" for number in range(6_000)), "/quit")
+    read_slowly(slow.connection, 1.2e6, b"* ann left")
+    assert "slow left" not in chat.server.stderr()
+    ann.expect("* bye")
+
+
 def test_who_asks_much_and_reads_slowly_delays_nobody(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     asker = chat.connect("asker", reads=False)
@@ -161,12 +172,15 @@ def test_who_asks_much_and_reads_gets_every_answer(start):
     ann.expect("asker: the end")
 
 
-def read_slowly(connection: socket.socket) -> None:
-    """Read about 3 MB in a second."""
+def read_slowly(connection: socket.socket, rate: float = 3e6, end: bytes = b"the end") -> None:
+    """Read so many bytes in a second, until the end of the stream or the bytes `end`."""
     pause = threading.Event()
+    started, received, last = time.monotonic(), 0, b""
     try:
-        while connection.recv(16_384):
-            pause.wait(0.005)
+        while end not in last and (data := connection.recv(16_384)):
+            last = last[-len(end) :] + data
+            received += len(data)
+            pause.wait(max(started + received / rate - time.monotonic(), 0))
     except OSError:  # the server or the test has closed it
         pass
 
@@ -371,6 +385,26 @@ def test_a_stop_in_a_storm_delivers_what_was_accepted_and_ends_in_time(chat):
             said = [line for line in heard[-1] if line.startswith(f"{talker.name}: ")]
             assert said == [f"{talker.name}: {n:0500}" for n in range(len(said))], "no gap"
     assert heard[0] == heard[1]
+
+
+@posix_only
+def test_a_stop_is_in_time_also_when_the_room_has_much_to_do(chat):
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    for face in "😀😁😂😃😄😅":
+        talker = chat.connect(face, reads=False)
+        talker.say(face * 32)
+        talker.floods(*"x" * 200_000)  # each becomes 27 times as long
+    threading.Thread(target=read_slowly, args=(slow.connection,), daemon=True).start()
+    wait_until(lambda: len(ann.stream) > 5 * MEGABYTE, "5 MB", chat.story)
+    chat.server.interrupt(signal.SIGTERM)
+    assert chat.server.exits(within=2) == 0
+    assert "Traceback" not in chat.server.stderr()
+    assert ann.skip_to("* server is shutting down")
+    ann.expect_end()
 
 
 # Rest

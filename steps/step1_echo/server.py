@@ -58,9 +58,9 @@ def serve(listener: socket.socket) -> None:
 
 
 def stop(signum: int, frame: object) -> None:
-    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt, and ignore further ones."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt; further ones do nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # of one ignored at this moment, Python complains
     raise KeyboardInterrupt
 
 
@@ -84,7 +84,8 @@ def main() -> int:
             print(f"listening on {host}:{port}", flush=True)
             serve(listener)
         except KeyboardInterrupt:
-            pass
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # also while Python itself ends
     return 0
 
 

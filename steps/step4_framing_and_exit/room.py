@@ -15,6 +15,7 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
+EVENT = 16_384  # bytes: what a user says is posted in events of about this size
 PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
@@ -61,6 +62,7 @@ class User:
             with self.changed:
                 self.changed.wait_for(lambda: self.pending or self.left)
                 if not self.pending:
+                    shut_down(self.connection, socket.SHUT_WR)
                     return
                 data = self.pending.popleft()
             try:
@@ -81,7 +83,6 @@ class User:
         """Give the last bytes time to arrive, then close the connection."""
         deadline = time.monotonic() + LINGER
         self.catch_up(0, deadline)
-        shut_down(self.connection, socket.SHUT_WR)  # send FIN, and go on reading:
         try:  # closed with bytes unread, a connection is reset, and what is under way is lost
             while (patience := deadline - time.monotonic()) > 0:
                 self.connection.settimeout(patience)
@@ -108,8 +109,8 @@ class Room:
 
     Any thread may `post` an event. A thread that finds the turn free handles the event itself;
     what comes meanwhile waits, and is then handled as one batch by the room's own thread. Only
-    the holder of the turn touches the registry and sends, and it sends without waiting: so a
-    turn is short, and all users see one order.
+    the holder of the turn touches the registry and sends, so all users see one order. It sends
+    without waiting; only when somebody is far behind, a turn is longer (see `let_catch_up`).
     """
 
     def __init__(self, max_pending: int, log: Callable[[str], None]) -> None:
@@ -122,6 +123,7 @@ class Room:
         # touches nothing else of a user: that leaves more of the cache to the system's `send`.
         self.users: dict[socket.socket, User] = {}
         self.behind: set[socket.socket] = set()  # those of them for whom something waits
+        self.stopping = False  # the server will not wait for anybody
         self.closed = False
         self.batch: list[bytes] = []  # what is to be sent to everybody,
         self.apart: dict[User, list[bytes]] = {}  # but to these something else
@@ -178,7 +180,7 @@ class Room:
             self.answer(user, "/who")
             self.log(f"{user.nick} joined from {user.peer}")
 
-    def say(self, user: User, frames: bytes) -> None:
+    def say(self, user: User, frames: bytes | bytearray) -> None:
         """A user says something."""
         if frames and not user.left:
             self.tell_others(user, frames)
@@ -190,7 +192,7 @@ class Room:
         elif word == "/help":
             self.tell(user, encode(HELP))
         else:
-            self.tell(user, encode(f"* unknown command: {safe(word[:1000])}"))
+            self.tell(user, encode(f"* unknown command: {safe(word[:16_000])}"))
 
     def leave(self, user: User, why: str, farewell: str = "") -> None:
         """A connection ends, whoever ended it; only the first time counts."""
@@ -205,6 +207,8 @@ class Room:
         with user.changed:
             user.left = True
             user.changed.notify_all()
+        if not user.waiting:  # else the writer does this: end the stream behind the last words
+            shut_down(user.connection, socket.SHUT_WR)
         self.connections.discard(user)
         self.behind.discard(user.connection)
         if self.nicks.get(user.nick.casefold()) is user:
@@ -224,7 +228,7 @@ class Room:
         """Add to the batch what one user gets."""
         self.apart.setdefault(user, self.batch.copy()).extend(frames)
 
-    def tell_others(self, author: User, frames: bytes) -> None:
+    def tell_others(self, author: User, frames: bytes | bytearray) -> None:
         """Add to the batch what everybody gets but its author."""
         self.apart.setdefault(author, self.batch.copy())
         for user, theirs in self.apart.items():
@@ -239,25 +243,25 @@ class Room:
         """Send to everybody what the batch has for them, as one piece."""
         whole, size = b"".join(self.batch), self.size
         slow = self.users if SEND_NOW is None else self.behind
-        pieces = dict.fromkeys(slow, whole)
-        pieces |= {user.connection: b"".join(theirs) for user, theirs in self.apart.items()}
+        others = {connection: [whole] for connection in slow}
+        others |= {user.connection: theirs for user, theirs in self.apart.items()}
         self.batch, self.apart, self.size = [], {}, 0
-        for connection in self.users:
-            if connection not in pieces:
+        for connection in self.users if whole else ():
+            if connection not in others:
                 try:
                     sent = connection.send(whole, SEND_NOW)
                 except OSError:  # the socket is full; or broken, which `recv` will report
                     sent = 0
                 if sent < size:
-                    pieces[connection] = whole[sent:]
-        for connection, data in pieces.items():
-            if data and connection in self.users:
-                self.send_piece(self.users[connection], data)
+                    others[connection] = [whole[sent:]]
+        for connection, theirs in others.items():
+            if connection in self.users:
+                self.send_apart(self.users[connection], b"".join(theirs))
         if self.behind:
             self.let_catch_up(size)
 
-    def send_piece(self, user: User, data: bytes) -> None:
-        """Send to one who gets something else than the others, or for whom something waits."""
+    def send_apart(self, user: User, data: bytes) -> None:
+        """Send to one who gets something else than most, or for whom something waits."""
         try:
             user.send(data)
         except RuntimeError:
@@ -271,6 +275,8 @@ class Room:
         Who has stopped reading stops nobody: the wait is in proportion to the size of the batch,
         one for all, and the user is cut off when too much waits. A slow one slows down the talk.
         """
+        if self.stopping:  # there is no time, and not much more to come
+            return
         deadline = time.monotonic() + PATIENCE * min(1, 2 * size / self.max_pending)
         for connection in list(self.behind):
             user = self.users[connection]

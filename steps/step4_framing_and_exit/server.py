@@ -16,10 +16,11 @@ import threading
 import time
 
 from framing import UNSAFE, FrameError, FrameReader, encode, safe, send_frame
-from room import LINGER, PATIENCE, Room, User
+from room import EVENT, LINGER, PATIENCE, Room, User
 
 MAX_NICK = 32  # characters
 ATTEMPTS = 3  # nicknames that a newcomer may try
+SEND_BUFFER = 262_144  # bytes that the system may hold for one user (Linux takes twice as many)
 DAY = 86_400  # seconds
 LOG: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # lines for standard error; b"" ends them
 
@@ -76,11 +77,12 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
 def talk(user: User, reader: FrameReader, room: Room) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
     while texts := reader.receive_all():
-        frames = []
+        frames = bytearray()
         for text in texts:
+            if text.startswith("/") or len(frames) > EVENT:
+                room.post(room.say, user, frames)
+                frames = bytearray()
             if text.startswith("/"):
-                room.post(room.say, user, b"".join(frames))
-                frames = []
                 word = text.split()[0]
                 if word == "/quit":
                     return
@@ -89,10 +91,11 @@ def talk(user: User, reader: FrameReader, room: Room) -> None:
                 user.catch_up(room.max_pending // 2, time.monotonic() + PATIENCE)
             elif text and not text.isspace():
                 try:
-                    frames.append(encode(f"{user.nick}: {safe(text)}"))
+                    frames += encode(f"{user.nick}: {safe(text)}")
                 except FrameError as error:
                     room.post(room.tell, user, encode(f"* not sent: {error}"))
-        room.post(room.say, user, b"".join(frames))
+        if frames:
+            room.post(room.say, user, frames)
 
 
 def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Event) -> None:
@@ -101,6 +104,8 @@ def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Ev
     try:
         # Send small messages at once, do not collect them (Nagle's algorithm).
         user.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Let no megabytes queue in the system, where a slow reader's progress is seen too late.
+        user.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         reader = FrameReader(user.connection)
         if user not in room.connections:
             raise ValueError("server is full")
@@ -160,13 +165,17 @@ def log(line: str) -> None:
 def write_log() -> None:
     """Write what is logged. In a thread of its own: a pipe that is full must stop nobody."""
     while line := LOG.get():
-        if sys.stderr:  # else it was closed, and 2 may be the number of a connection
-            os.write(2, line)
+        try:
+            if sys.stderr:  # else it was closed, and 2 may be the number of a connection
+                os.write(2, line)
+        except OSError:  # full, or nobody reads it any more
+            pass
 
 
 def say_goodbye(room: Room, logger: threading.Thread) -> None:
     """Tell everybody that the server stops; wait for their last bytes, but not for long."""
     deadline = time.monotonic() + LINGER
+    room.stopping = True
     room.post(room.close, wait=True)
     for thread in threading.enumerate():
         if thread.name == "user" and thread.is_alive():  # not one that was just being started
@@ -176,9 +185,9 @@ def say_goodbye(room: Room, logger: threading.Thread) -> None:
 
 
 def stop(signum: int, frame: object) -> None:
-    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt, and ignore further ones."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt; further ones do nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # of one ignored at this moment, Python complains
     raise KeyboardInterrupt
 
 
@@ -210,6 +219,8 @@ def main() -> int:
             print(f"listening on {host}:{port}", flush=True)
             serve(listener, room, args)
         except KeyboardInterrupt:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # also while Python itself ends
             say_goodbye(room, logger)
     return 0
 
