@@ -94,6 +94,19 @@ def test_a_batch_that_is_large_enough_is_sent_whatever_else_waits(room, guests, 
     assert max(sizes) < 40_000  # a quarter of what may wait for a user, and one message
 
 
+def test_nothing_is_sent_to_whom_a_batch_has_nothing_for(room, guests, monkeypatch):
+    ann, bob, _ = guests
+    for guest in (ann, bob):
+        room.post(room.join, guest.user)
+    sent = []
+    monkeypatch.setattr(
+        socket.socket, "send", lambda _, data, *flags: sent.append(data) or len(data)
+    )
+    room.post(room.say, ann.user, encode("ann: one"))
+    room.post(room.answer, ann.user, "/who")
+    assert sent == [encode("ann: one"), encode("* online: ann, bob")]
+
+
 def test_what_waits_for_a_user_is_not_overtaken(guests):
     ann = guests[0]
     ann.user.writer = threading.current_thread()  # as if it were about to send this:
