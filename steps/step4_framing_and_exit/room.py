@@ -15,7 +15,7 @@ from framing import CHUNK, FrameError, encode, safe
 
 BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
-SMALL = 50  # users: for more, whoever posts does not send, but wakes the room's thread
+SMALL = 200  # users: for more, whoever posts does not send, but wakes the room's thread
 EVENT = 16_384  # bytes: what a user says is posted in events of about this size
 PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
