@@ -4,6 +4,7 @@ import contextlib
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
@@ -77,6 +78,19 @@ def test_who_has_left_neither_joins_nor_speaks(room, guests):
     room.post(room.say, bob.user, encode("bob: still here"))
     room.post(room.answer, ann.user, "/who")
     ann.hears("* welcome, ann", "* online: ann", "* online: ann")
+
+
+def test_who_waits_for_an_event_does_not_wait_for_the_turn(room, guests):
+    ann = guests[0].user
+    waiting = threading.Thread(target=room.post_and_wait, args=(room.join, ann), daemon=True)
+    with room.turn:  # as in a flood, where whoever has it takes it again at once
+        waiting.start()
+        deadline = time.monotonic() + DEADLINE
+        while waiting.is_alive() and time.monotonic() < deadline:
+            room.handle_inbox()
+            waiting.join(0.01)
+        assert not waiting.is_alive()
+        assert ann.connection in room.users
 
 
 def test_a_batch_that_is_large_enough_is_sent_whatever_else_waits(room, guests, monkeypatch):

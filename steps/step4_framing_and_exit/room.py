@@ -141,24 +141,31 @@ class Room:
         user.nick = nick
         return None
 
-    def post(self, event: Callable, *args, wait: bool = False) -> None:
-        """Have `event(*args)` called in its turn, and what it tells sent; `wait` for that or not.
+    def post(self, event: Callable, *args) -> None:
+        """Have `event(*args)` called in its turn, and what it tells sent.
 
         With a free turn this thread does it, and saves the time that it takes to wake another.
         In a large room that time is little: one thread that always sends has its data at hand.
         """
         self.inbox.append((event, args))
         # Talkers are faster than the room: if much waits already, they have to wait, too.
-        must_wait = wait or len(self.inbox) > INBOX
-        if not must_wait and len(self.users) > SMALL:
+        too_much = len(self.inbox) > INBOX
+        if len(self.users) > SMALL and not too_much:
             self.busy.set()
-        elif self.turn.acquire(blocking=must_wait):
+        elif self.turn.acquire(blocking=too_much):
             try:
                 self.handle_inbox()
             finally:
                 self.turn.release()
             if self.inbox:
                 self.busy.set()
+
+    def post_and_wait(self, event: Callable, *args) -> None:
+        """Post an event and return when it has been handled, whoever has the turn by then."""
+        handled = threading.Event()
+        self.post(event, *args)
+        self.post(handled.set)
+        handled.wait()
 
     def keep_up(self) -> None:
         """Handle what is posted while a batch is sent: the room's thread."""

@@ -87,7 +87,7 @@ def talk(user: User, reader: FrameReader, room: Room) -> None:
                 if word == "/quit":
                     return
                 # Who asks gets no further before the answer is read: nobody else waits for that.
-                room.post(room.answer, user, word, wait=True)
+                room.post_and_wait(room.answer, user, word)
                 user.catch_up(room.max_pending // 2, time.monotonic() + PATIENCE)
             elif text and not text.isspace():
                 try:
@@ -117,7 +117,7 @@ def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Ev
     except OSError as error:  # a reset ends the stream, too
         why, farewell = f"connection lost: {error.strerror or error}", ""
     finally:
-        room.post(room.leave, user, why, farewell, wait=True)
+        room.post_and_wait(room.leave, user, why, farewell)
         user.close()
         freed.set()
 
@@ -176,7 +176,7 @@ def say_goodbye(room: Room, logger: threading.Thread) -> None:
     """Tell everybody that the server stops; wait for their last bytes, but not for long."""
     deadline = time.monotonic() + LINGER
     room.stopping = True
-    room.post(room.close, wait=True)
+    room.post_and_wait(room.close)
     for thread in threading.enumerate():
         if thread.name == "user" and thread.is_alive():  # not one that was just being started
             thread.join(max(deadline - time.monotonic(), 0))
