@@ -266,6 +266,18 @@ def test_the_knee_is_the_last_rate_before_the_first_that_is_too_slow(p99s, held,
     assert analysis.knee(rates, 50) == {"rate_per_s": held, "broken_per_s": broken}
 
 
+@pytest.mark.parametrize("cut_off_ms", [1050.0, 2500.0])
+def test_no_mark_lies_over_another_however_soon_a_reader_is_cut_off(data, cut_off_ms):
+    data = copy.deepcopy(data)
+    run = next(run for run in data.runs if run.get("cut_off_ms"))
+    run |= {"cut_off_ms": cut_off_ms, "end_ms": 4600.0}
+    figure = figures.stalled_reader(data)
+    figure.draw_without_rendering()
+    one, other = (text.get_window_extent() for text in figure.axes[1].texts)
+    assert not one.overlaps(other)
+    assert one.x0 > figure.axes[1].get_window_extent().x0
+
+
 @pytest.mark.parametrize("percent", [1, 50, 90, 99, 100])
 def test_a_percentile_of_counted_values_is_that_of_all_of_them(percent):
     rows = np.array([[5, 30], [2, 69], [900, 1]])

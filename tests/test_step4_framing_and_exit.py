@@ -432,6 +432,11 @@ class TestWithPromptToolkit:
         terminal.types("\r")
         bob.expect("ann: one")
 
+    def test_an_answer_that_comes_at_once_stands_above_the_prompt(self, terminal):
+        for number in range(20):
+            terminal.types(f"/{number}\r")
+            terminal.shows(f"* unknown command: /{number}")
+
     @pytest.mark.parametrize(("keys", "status"), [("/quit\r", 0), ("\x03", 0), ("\x04", 0)])
     def test_the_ways_to_leave(self, terminal, keys, status):
         terminal.types(keys)

@@ -188,7 +188,7 @@ def stalled_reader(samples: Samples) -> Figure:
     for panel, name in zip(axes, ("step3", "step4"), strict=True):
         run = next(r for r in samples.runs if (r["experiment"], r["server"]) == ("stall", name))
         time_line(panel, samples.stall[name][0], run, name)
-        mark(panel, STALL_AT, "один клиент\nперестал читать")
+        mark(panel, STALL_AT, "один клиент\nперестал\nчитать", left=True)
         if run["cut_off_ms"] is not None:
             mark(panel, run["cut_off_ms"] / 1000, "сервер его\nотключил")
         panel.legend(loc="lower right")
@@ -211,11 +211,12 @@ def time_line(panel: Axes, timeline: np.ndarray, run: dict, name: str) -> None:
     panel.set_ylim(0, len(due) * 1.2)  # room for what is marked
 
 
-def mark(panel: Axes, time: float, text: str) -> None:
-    """Mark a moment."""
+def mark(panel: Axes, time: float, text: str, left: bool = False) -> None:
+    """Mark a moment; the text stands to the left or to the right of it."""
     panel.axvline(time, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
-    panel.annotate(text, (time, 1), xycoords=("data", "axes fraction"), xytext=(4, -3),
-                   textcoords="offset points", ha="left", va="top", fontsize=9)  # fmt: skip
+    panel.annotate(text, (time, 1), xycoords=("data", "axes fraction"),
+                   xytext=(-4 if left else 4, -3), textcoords="offset points",
+                   ha="right" if left else "left", va="top", fontsize=9)  # fmt: skip
 
 
 def nagle(samples: Samples) -> Figure:

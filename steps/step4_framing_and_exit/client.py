@@ -11,12 +11,13 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
+from collections.abc import Callable
 
 from framing import FrameError, FrameReader, safe, send_frame
 
 try:  # draws the line being typed anew below whatever is printed
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.patch_stdout import patch_stdout
 except ImportError:  # then the terminal alone takes care of the line
     PromptSession = None
 
@@ -36,32 +37,63 @@ class Keyboard:
         self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self.session = PromptSession("> ") if self.terminal and PromptSession else None
         self.reading = False  # whether `input` has the terminal
+        self.lines: deque[str] = deque()  # what has arrived and is not yet on the screen
         self.status: int | None = None  # the exit status, once the server has gone
+        self.reason = ""  # why it has gone
 
     def read(self) -> str:
         """Return the next line; raise EOFError after the last one and when the server goes."""
-        if not self.session:
-            self.reading = True
-            try:
-                return input()
-            finally:
-                self.reading = False
-        return self.session.prompt(pre_run=self._stop_if_over)
+        if self.session:
+            return self.session.prompt(pre_run=self._begin)
+        self.reading = True
+        try:
+            return input()
+        finally:
+            self.reading = False
 
     def show(self, text: str) -> None:
         """Print a line, and below it again what is half typed. For any thread."""
-        if self.reading and self.terminal and readline:
+        if self.session:
+            self.lines.append(text)
+            self._call(self._show_above)  # if nobody is asked just now, `_begin` shows it
+        elif self.reading and self.terminal and readline:
             print(f"\r\033[K{text}\n{readline.get_line_buffer()}", end="", flush=True)
         else:
             print(text, flush=True)
 
-    def stop(self, status: int) -> None:
+    def stop(self, status: int, reason: str) -> None:
         """End the program although the main thread waits in `read`. For any thread."""
-        self.status = status
+        self.status, self.reason = status, reason
         if not self.session:
+            self.finish()
             os._exit(status)  # nothing else interrupts `input` everywhere
+        self._call(self._stop_if_over)
+
+    def finish(self) -> None:
+        """Print what is left to say when there will be no more prompt."""
+        self._print_lines()
+        if self.reason:
+            print(self.reason, file=sys.stderr, flush=True)
+
+    def _call(self, function: Callable) -> None:
+        """Have a function called by the loop of the prompt, if there is one."""
         if loop := self.session.app.loop:
-            loop.call_soon_threadsafe(self._stop_if_over)
+            with contextlib.suppress(RuntimeError):  # it was closed in this moment
+                loop.call_soon_threadsafe(function)
+
+    def _print_lines(self) -> None:
+        while self.lines:
+            print(self.lines.popleft(), end="\r\n", flush=True)
+
+    def _begin(self) -> None:
+        self._print_lines()
+        self._stop_if_over()
+
+    def _show_above(self) -> None:
+        if self.session.app.is_running and not self.session.app.is_done:
+            self.session.app.renderer.erase()
+            self._print_lines()
+            self.session.app.invalidate()  # draw the prompt anew
 
     def _stop_if_over(self) -> None:
         if self.status is not None and self.session.app.is_running:
@@ -98,9 +130,10 @@ def receive(reader: FrameReader, keyboard: Keyboard) -> None:
             keyboard.show(safe(text))
     except (OSError, FrameError) as error:
         reason = f"connection lost: {error}"
-    if text != BYE:
-        print(reason, file=sys.stderr, flush=True)
-    keyboard.stop(0 if text == BYE else 1)
+    if text == BYE:
+        keyboard.stop(0, "")
+    else:
+        keyboard.stop(1, reason)
 
 
 def send_lines(connection: socket.socket, keyboard: Keyboard) -> None:
@@ -126,12 +159,12 @@ def chat(connection: socket.socket, nick: str | None) -> int:
     if nick is not None and not log_in(connection, reader, nick) and not keyboard.terminal:
         raise ValueError(f"the server does not take the nickname {safe(nick)}")
     receiver = threading.Thread(target=receive, args=(reader, keyboard), daemon=True)
-    with patch_stdout() if keyboard.session else contextlib.nullcontext():
-        receiver.start()
-        with contextlib.suppress(OSError):  # the server went away: the receiver says so
-            send_lines(connection, keyboard)
-        while receiver.is_alive():
-            receiver.join(1)  # in short waits: Windows notices Ctrl-C only between two of them
+    receiver.start()
+    with contextlib.suppress(OSError):  # the server went away: the receiver says so
+        send_lines(connection, keyboard)
+    while receiver.is_alive():
+        receiver.join(1)  # in short waits: Windows notices Ctrl-C only between two of them
+    keyboard.finish()
     return keyboard.status
 
 
