@@ -5,14 +5,16 @@ import socket
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from harness import DEADLINE, STEPS
 
 sys.path.insert(0, str(STEPS[4]))
+import room as room_module
 from framing import FrameReader, encode
-from room import Room, User
+from room import PATIENCE, SHORT_PATIENCE, Room, User
 
 
 class Guest:
@@ -129,3 +131,69 @@ def test_what_waits_for_a_user_is_not_overtaken(guests):
     ann.user.send(b"second")
     assert list(ann.user.pending) == [b"first", b"second"]
     assert ann.user.waiting == 11
+
+
+class StalledGuest(Guest):
+    """A user who reads nothing, and a clock that goes on only when somebody waits for this user."""
+
+    def __init__(self, nick: str, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(nick)
+        self.now, self.waited = 1000.0, 0.0
+        self.is_behind = True
+        monkeypatch.setattr(room_module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(self.user, "catch_up", self.catch_up)
+        self.user.waiting = room.max_pending
+        room.users[self.user.connection] = self.user
+        room.behind.add(self.user.connection)
+
+    def catch_up(self, most: int, deadline: float) -> None:
+        if self.is_behind and deadline > self.now:
+            self.waited += deadline - self.now
+            self.now = deadline
+
+
+@pytest.fixture
+def stalled(room, monkeypatch):
+    with contextlib.closing(StalledGuest("stalled", room, monkeypatch)) as guest:
+        yield guest
+
+
+def test_a_flood_waits_for_who_is_behind_for_as_long_as_the_patience(room, stalled):
+    for _ in range(100):
+        room.let_catch_up(room.max_pending // 100, patience=1)
+    assert stalled.waited == pytest.approx(1)
+
+
+def test_talk_that_leaves_time_to_read_waits_for_nobody(room, stalled):
+    for _ in range(100):
+        room.let_catch_up(room.max_pending // 100, patience=1)
+        stalled.now += 0.011  # the limit is reached after 1.1 s
+    assert stalled.waited == 0
+
+
+def test_the_patience_is_no_longer_after_much_talk(room, stalled):
+    stalled.is_behind = False
+    for _ in range(1000):
+        room.let_catch_up(room.max_pending // 100, patience=1)
+    stalled.is_behind = True
+    room.let_catch_up(room.max_pending // 100, patience=1)
+    assert stalled.waited == pytest.approx(1 / 50)
+
+
+def test_at_a_stop_nobody_is_waited_for(room, stalled):
+    room.stopping = True
+    for _ in range(2):
+        room.let_catch_up(room.max_pending, patience=1)
+    assert stalled.waited == 0
+
+
+def test_the_patience_is_short_if_another_user_takes_everything(room, stalled, guests, monkeypatch):
+    ann, bob, _ = guests
+    patiences = []
+    monkeypatch.setattr(room, "let_catch_up", lambda size, patience: patiences.append(patience))
+    room.post(room.join, ann.user)
+    room.post(room.say, ann.user, encode("ann: to nobody else"))
+    assert patiences[1:] == [PATIENCE]
+    room.post(room.join, bob.user)
+    room.post(room.say, ann.user, encode("ann: to bob, too"))
+    assert patiences[3:] == [SHORT_PATIENCE]

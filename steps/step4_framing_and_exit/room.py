@@ -17,7 +17,8 @@ BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
 INBOX = 64  # events that may wait; who posts more of them waits, too
 SMALL = 200  # users: for more, whoever posts does not send, but wakes the room's thread
 EVENT = 16_384  # bytes: what a user says is posted in events of about this size
-PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit
+PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit;
+SHORT_PATIENCE = 0.2  # only so many where another user keeps up: then the machine is not to blame
 LINGER = 1.0  # seconds for the last bytes of a connection to arrive
 SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -124,6 +125,7 @@ class Room:
         # touches nothing else of a user: that leaves more of the cache to the system's `send`.
         self.users: dict[socket.socket, User] = {}
         self.behind: set[socket.socket] = set()  # those of them for whom something waits
+        self.pace = 0.0  # when those behind have had their time for all that was sent
         self.stopping = False  # the server will not wait for anybody
         self.closed = False
         self.batch: list[bytes] = []  # what is to be sent to everybody,
@@ -270,7 +272,8 @@ class Room:
             if theirs and connection in self.users:
                 self.send_apart(self.users[connection], b"".join(theirs))
         if self.behind:
-            self.let_catch_up(size)
+            kept_up = any(others.get(c, whole) for c in self.users.keys() - self.behind)
+            self.let_catch_up(size, SHORT_PATIENCE if kept_up else PATIENCE)
 
     def send_apart(self, user: User, data: bytes) -> None:
         """Send to one who gets something else than most, or for whom something waits."""
@@ -281,21 +284,23 @@ class Room:
         if user.waiting:
             self.behind.add(user.connection)
 
-    def let_catch_up(self, size: int) -> None:
+    def let_catch_up(self, size: int, patience: float) -> None:
         """Wait for users who are far behind, so that talkers get no faster than readers.
 
-        Who has stopped reading stops nobody: the wait is in proportion to the size of the batch,
-        one for all, and the user is cut off when too much waits. A slow one slows down the talk.
+        Who has stopped reading stops nobody. Until too much waits for this user, who then is cut
+        off, a flood waits for the patience in all; talk that anyway needs as long, not at all.
         """
         if self.stopping:  # there is no time, and not much more to come
             return
-        deadline = time.monotonic() + PATIENCE * min(1, 2 * size / self.max_pending)
+        now = time.monotonic()
+        self.pace = min(max(self.pace, now - patience), now)
+        self.pace += patience * min(1, 2 * size / self.max_pending)
         for connection in list(self.behind):
             user = self.users[connection]
             if user.waiting > self.max_pending:
                 self.cut_off(user, "does not read")
             else:
-                user.catch_up(self.max_pending // 2, deadline)
+                user.catch_up(self.max_pending // 2, self.pace)
             if not user.waiting:
                 self.behind.discard(connection)
 
