@@ -1,14 +1,18 @@
 """Step 4, framing and exit: whole messages, commands, and an end that is told."""
 
+import importlib
 import shlex
+import signal
 import socket
 import struct
 import subprocess
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from every_step import *  # noqa: F403
-from harness import Frames, Peer, program, wait_until
+from harness import STEPS, Frames, Peer, program, wait_until
 from nicknames import BAD, GOOD
 
 STEP = 4
@@ -387,6 +391,30 @@ def test_the_line_being_typed_is_put_back_by_the_standard_library_alone(
     ) as terminal:
         terminal.shows("* welcome, ann")
         interrupt_a_line(chat, terminal, prompt="")
+        paste_lines(chat.people[-1], terminal)
+
+
+@posix_only  # noqa: F405
+@pytest.mark.parametrize("typed", ["/quit\r", ""])
+def test_without_the_library_too_the_terminal_is_left_as_it_was(chat, client_command, story, typed):
+    import termios
+
+    from terminal import Terminal
+
+    client = [*client_command, "--port", str(chat.server.port), "--nick", "ann"]
+    with Terminal(["sh", "-c", shlex.join(client) + "; echo over; read line"], story) as terminal:
+        before = termios.tcgetattr(terminal.process.fd)
+        terminal.shows("* welcome, ann")
+        terminal.types("half a li")
+        terminal.shows("half a li")
+        assert termios.tcgetattr(terminal.process.fd) != before, "readline reads single keys"
+        if typed:
+            terminal.types(f"\x15{typed}")  # Ctrl-U takes back what was typed
+        else:
+            chat.server.process.kill()
+        terminal.shows("over")
+        assert termios.tcgetattr(terminal.process.fd) == before
+        assert typed or "the server has closed the connection" in terminal.lines()
 
 
 def interrupt_a_line(chat, terminal, prompt: str) -> None:
@@ -402,6 +430,12 @@ def interrupt_a_line(chat, terminal, prompt: str) -> None:
     terminal.shows("bob: hello", f"{prompt}half a li")
     terminal.types("ne\r")
     bob.expect("ann: half a line")
+
+
+def paste_lines(bob, terminal) -> None:
+    """Paste a text of several lines, the last one without its end: each line is a message."""
+    terminal.types("\x1b[200~one\ntwo\x1b[201~\r")
+    bob.expect("ann: one", "ann: two")
 
 
 @posix_only  # noqa: F405
@@ -420,6 +454,44 @@ class TestWithPromptToolkit:
 
     def test_what_arrives_does_not_break_the_line_being_typed(self, chat, terminal):
         interrupt_a_line(chat, terminal, prompt="> ")
+        paste_lines(chat.people[-1], terminal)
+
+    def test_a_screen_that_stands_still_is_a_reader_who_stops(self, chat, client_command):
+        pytest.importorskip("prompt_toolkit")
+        from ptyprocess import PtyProcess
+
+        bob = chat.join("bob")
+        command = [word for word in client_command if word != "-S"]
+        process = PtyProcess.spawn([*command, "--port", str(chat.server.port), "--nick", "ann"])
+        try:
+            bob.expect("* ann joined")
+            bob.floods(*(f"{number:01000}" for number in range(10_000)))
+            bob.expect("* ann left")
+            said = "ann left: does not read"
+            wait_until(lambda: said in chat.server.stderr(), said, chat.story)
+        finally:
+            process.kill(signal.SIGKILL)
+            process.close()
+
+    def test_a_flood_reaches_the_screen_whole(self, chat, terminal):
+        bob = chat.connect("bob")
+        bob.say("bob")
+        bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
+        bob.floods(*map(str, range(5000)))
+        terminal.shows(*(f"bob: {number}" for number in range(4990, 5000)), ">")
+
+    def test_a_key_that_ends_the_prompt_as_the_server_goes_harms_nothing(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(STEPS[4]))
+        keyboard = importlib.import_module("client").Keyboard()
+        end = Mock(side_effect=Exception("Return value already set."))  # as prompt_toolkit does
+        app = SimpleNamespace(is_running=True, is_done=True, exit=end)
+        keyboard.session = SimpleNamespace(app=app)
+        keyboard.status = 1
+        keyboard._stop_if_over()
+        app.is_done = False
+        keyboard.session.default_buffer = SimpleNamespace(text="")
+        with pytest.raises(Exception, match="already set"):
+            keyboard._stop_if_over()
 
     def test_there_is_a_history(self, chat, terminal):
         bob = chat.connect("bob")
@@ -436,6 +508,19 @@ class TestWithPromptToolkit:
         for number in range(20):
             terminal.types(f"/{number}\r")
             terminal.shows(f"* unknown command: /{number}")
+
+    def test_what_is_on_the_screen_stays_however_late_the_terminal_answers(self, chat, terminal):
+        answers = []  # to: where is the cursor?
+        terminal.screen.write_process_input = lambda text: answers.append(text.encode())
+        terminal.types("/one\r")
+        terminal.shows("* unknown command: /one")
+        chat.connect("bob").say("bob")
+        terminal.shows("* bob joined", ">")
+        for answer in answers:
+            terminal.process.write(answer)
+        terminal.types("half a li")
+        terminal.shows("> half a li")
+        assert terminal.lines()[0] == "* enter your nickname"
 
     @pytest.mark.parametrize(("keys", "status"), [("/quit\r", 0), ("\x03", 0), ("\x04", 0)])
     def test_the_ways_to_leave(self, terminal, keys, status):

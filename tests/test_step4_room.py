@@ -187,7 +187,12 @@ def test_at_a_stop_nobody_is_waited_for(room, stalled):
     assert stalled.waited == 0
 
 
-def test_the_patience_is_short_if_another_user_takes_everything(room, stalled, guests, monkeypatch):
+@pytest.mark.parametrize("portable", [False, True])
+def test_the_patience_is_short_if_another_user_takes_everything(
+    room, stalled, guests, monkeypatch, portable
+):
+    if portable:
+        monkeypatch.setattr(room_module, "SEND_NOW", None)
     ann, bob, _ = guests
     patiences = []
     monkeypatch.setattr(room, "let_catch_up", lambda size, patience: patiences.append(patience))
@@ -195,5 +200,6 @@ def test_the_patience_is_short_if_another_user_takes_everything(room, stalled, g
     room.post(room.say, ann.user, encode("ann: to nobody else"))
     assert patiences[1:] == [PATIENCE]
     room.post(room.join, bob.user)
+    bob.user.catch_up(0, stalled.now + DEADLINE)
     room.post(room.say, ann.user, encode("ann: to bob, too"))
     assert patiences[3:] == [SHORT_PATIENCE]

@@ -388,7 +388,7 @@ def stall_of(name: str, entry: dict) -> str:
         f"здоровые клиенты получили {fixed(entry['received'], 0)} из "
         f"{of_messages(entry['expected'])} ({received(entry)})"
     )
-    gap = f"{number(entry['longest_gap_s'])} с"
+    gap, latest = (microseconds(1e6 * entry[key]) for key in ("longest_gap_s", "worst_late_s"))
     if entry["silent_at_end_s"] >= FROZEN:
         return (
             f"**{title} замер.** За {counted(entry['runs'], 'прогон', 'прогона', 'прогонов')} "
@@ -402,8 +402,8 @@ def stall_of(name: str, entry: dict) -> str:
         ending = f"; замолчавшего сервер отключил через {later} с"
     return (
         f"**{title} не замер:** {got}; самый долгий перерыв — {gap}{ending}. Тот из них, кто "
-        f"только слушал, ждал самое позднее сообщение {number(entry['worst_late_s'])} с; больше "
-        f"чем на {microseconds(LATE_US)} опоздали {percent(entry['late_percent'])} сообщений."
+        f"только слушал, ждал самое позднее сообщение {latest}; больше чем на "
+        f"{microseconds(LATE_US)} опоздали {percent(entry['late_percent'])} сообщений."
     )
 
 

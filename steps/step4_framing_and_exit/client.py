@@ -18,16 +18,21 @@ from framing import FrameError, FrameReader, safe, send_frame
 
 try:  # draws the line being typed anew below whatever is printed
     from prompt_toolkit import PromptSession
+
+    # It shall not ask the terminal where the cursor is: the answer would come too late.
+    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
 except ImportError:  # then the terminal alone takes care of the line
     PromptSession = None
 
 try:  # without it, at least put the line being typed back: not on Windows
     import readline
+    import termios
 except ImportError:
-    readline = None
+    readline = termios = None
 
 QUESTION = "* enter your nickname"
 BYE = "* bye"
+MOST_LINES = 1000  # that may wait for the screen
 
 
 class Keyboard:
@@ -36,8 +41,10 @@ class Keyboard:
     def __init__(self) -> None:
         self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self.session = PromptSession("> ") if self.terminal and PromptSession else None
+        self.mode = termios.tcgetattr(0) if self.terminal and termios else None
         self.reading = False  # whether `input` has the terminal
         self.lines: deque[str] = deque()  # what has arrived and is not yet on the screen
+        self.printed = threading.Event()  # `lines` was emptied
         self.status: int | None = None  # the exit status, once the server has gone
         self.reason = ""  # why it has gone
 
@@ -52,10 +59,13 @@ class Keyboard:
             self.reading = False
 
     def show(self, text: str) -> None:
-        """Print a line, and below it again what is half typed. For any thread."""
+        """Print a line, and below it again what is half typed. For any thread but the main one."""
         if self.session:
             self.lines.append(text)
             self._call(self._show_above)  # if nobody is asked just now, `_begin` shows it
+            self.printed.clear()
+            if len(self.lines) > MOST_LINES and self.session.app.is_running:
+                self.printed.wait()  # the screen stands still: receive no more
         elif self.reading and self.terminal and readline:
             print(f"\r\033[K{text}\n{readline.get_line_buffer()}", end="", flush=True)
         else:
@@ -65,15 +75,22 @@ class Keyboard:
         """End the program although the main thread waits in `read`. For any thread."""
         self.status, self.reason = status, reason
         if not self.session:
+            if self.reading and readline and readline.get_line_buffer():
+                print()  # below what is half typed
             self.finish()
+            if self.mode:  # `input` has changed it, and will not come to put it back
+                termios.tcsetattr(0, termios.TCSANOW, self.mode)
             os._exit(status)  # nothing else interrupts `input` everywhere
         self._call(self._stop_if_over)
 
     def finish(self) -> None:
         """Print what is left to say when there will be no more prompt."""
-        self._print_lines()
+        self.print_lines()
         if self.reason:
             print(self.reason, file=sys.stderr, flush=True)
+
+    def _is_asking(self) -> bool:
+        return self.session.app.is_running and not self.session.app.is_done
 
     def _call(self, function: Callable) -> None:
         """Have a function called by the loop of the prompt, if there is one."""
@@ -81,22 +98,24 @@ class Keyboard:
             with contextlib.suppress(RuntimeError):  # it was closed in this moment
                 loop.call_soon_threadsafe(function)
 
-    def _print_lines(self) -> None:
+    def print_lines(self) -> None:
+        """Print what has arrived, while no prompt is on the screen."""
         while self.lines:
             print(self.lines.popleft(), end="\r\n", flush=True)
+        self.printed.set()
 
     def _begin(self) -> None:
-        self._print_lines()
+        self.print_lines()
         self._stop_if_over()
 
     def _show_above(self) -> None:
-        if self.session.app.is_running and not self.session.app.is_done:
+        if self.lines and self._is_asking():
             self.session.app.renderer.erase()
-            self._print_lines()
+            self.print_lines()
             self.session.app.invalidate()  # draw the prompt anew
 
     def _stop_if_over(self) -> None:
-        if self.status is not None and self.session.app.is_running:
+        if self.status is not None and self._is_asking():
             # An empty prompt would stay on the screen; what was half typed shall stay.
             self.session.app.erase_when_done = not self.session.default_buffer.text
             self.session.app.exit(exception=EOFError)
@@ -140,11 +159,11 @@ def send_lines(connection: socket.socket, keyboard: Keyboard) -> None:
     """Send every line as a frame; at the end of the input send `/quit`."""
     with contextlib.suppress(EOFError):
         while True:
-            line = keyboard.read()
-            try:
-                send_frame(connection, line)
-            except FrameError as error:
-                print(f"not sent: {error}", file=sys.stderr, flush=True)
+            for line in keyboard.read().split("\n"):  # several if they were pasted
+                try:
+                    send_frame(connection, line)
+                except FrameError as error:
+                    print(f"not sent: {error}", file=sys.stderr, flush=True)
     if keyboard.status is None:
         send_frame(connection, "/quit")
         connection.shutdown(socket.SHUT_WR)  # half-close: no more from here, but go on reading
@@ -163,6 +182,7 @@ def chat(connection: socket.socket, nick: str | None) -> int:
     with contextlib.suppress(OSError):  # the server went away: the receiver says so
         send_lines(connection, keyboard)
     while receiver.is_alive():
+        keyboard.print_lines()
         receiver.join(1)  # in short waits: Windows notices Ctrl-C only between two of them
     keyboard.finish()
     return keyboard.status

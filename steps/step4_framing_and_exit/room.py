@@ -272,7 +272,8 @@ class Room:
             if theirs and connection in self.users:
                 self.send_apart(self.users[connection], b"".join(theirs))
         if self.behind:
-            kept_up = any(others.get(c, whole) for c in self.users.keys() - self.behind)
+            heard = (user for c, user in self.users.items() if others.get(c, whole))
+            kept_up = any(user.waiting <= size for user in heard)
             self.let_catch_up(size, SHORT_PATIENCE if kept_up else PATIENCE)
 
     def send_apart(self, user: User, data: bytes) -> None:
