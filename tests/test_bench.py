@@ -75,3 +75,24 @@ def test_a_percentile_is_one_of_the_values_by_nearest_rank():
     values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
     found = [stats.percentile(values, percent) for percent in (1, 20, 21, 50, 99, 100)]
     assert found == [1.0, 1.0, 2.0, 3.0, 5.0, 5.0]
+
+
+def test_a_ratio_is_taken_between_neighbours_in_time():
+    results = suite.Results(suite.QUICK)
+    step4, other = (suite.Case("single", name, 10) for name in ("step4", "asyncio"))
+    # The machine was slower, then disturbed; at last one of the runs failed.
+    for ours, theirs, busy in ((1, 2, 0), (5, 10, 0), (30, 10, 90), (4, 10, 0)):
+        results.add(step4, {"p50_ms": ours, "others_cpu_percent": busy})
+        results.add(other, {"p50_ms": theirs})
+    results.add(step4, {"p50_ms": 100})
+    results.add(other, {"error": "no result"})
+    assert results.ratio("single", "step4", "asyncio", 10, "p50_ms") == 0.5
+    assert results.ratio("single", "step4", "forwarder", 10, "p50_ms") is None
+
+
+def test_the_short_mode_is_measured_more_often_and_the_long_ones_once():
+    cases = suite.plan(["single", "idle"], ["step4"], suite.FULL, repeat=2, seed=1)
+    assert [cases.count(suite.Case("single", "step4", users)) for users in (10, 100, 500)] == [
+        6
+    ] * 3
+    assert len(cases) == 6 * 3 + 1

@@ -32,6 +32,7 @@ class Sizes:
     """How much is measured. Times in seconds."""
 
     single_users: tuple[int, ...] = (10, 100, 500)
+    single_times: int = 3  # in every repetition, for it is short
     deliveries: int = 50_000  # in mode "single"; the more users, the fewer messages
     users: int = 100
     senders: int = 10
@@ -49,6 +50,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     single_users=(10, 100),
+    single_times=1,
     deliveries=5_000,
     rate_seconds=0.8,
     saturation_seconds=0.6,
@@ -88,8 +90,9 @@ def plan(
         for mode in modes:
             if turn and mode in ONCE:
                 continue
-            for count in users.get(mode, (sizes.users,)):
-                here = [name for name in MODES[mode] if name in servers]
+            here = [name for name in MODES[mode] if name in servers]
+            times = sizes.single_times if mode == "single" else 1
+            for count in users.get(mode, (sizes.users,)) * times:
                 cases += [Case(mode, name, count) for name in chance.sample(here, len(here))]
     return cases
 
@@ -170,6 +173,11 @@ def disturbed(run: dict) -> bool:
     return run.get("others_cpu_percent", 0) > DISTURBED
 
 
+def undisturbed(together: list[tuple[dict, ...]]) -> list[tuple[dict, ...]]:
+    """Return the runs, or pairs of runs, that nothing disturbed; all, if all were disturbed."""
+    return [runs for runs in together if not any(map(disturbed, runs))] or together
+
+
 class Results:
     """The results of all cases, each as often as it was repeated."""
 
@@ -186,9 +194,20 @@ class Results:
 
         Repetitions that other processes disturbed are left out, unless all were disturbed.
         """
-        runs = [run for run in self.runs.get(Case(mode, server, users), []) if key in run]
-        values = [run[key] for run in [run for run in runs if not disturbed(run)] or runs]
+        runs = [(run,) for run in self.runs.get(Case(mode, server, users), []) if key in run]
+        values = [run[key] for (run,) in undisturbed(runs)]
         return statistics.median(values) if values else None
+
+    def ratio(self, mode: str, one: str, other: str, users: int, key: str) -> float | None:
+        """Return the median of the ratios of one server's value to another's, as `median` does.
+
+        Each is a ratio of two runs of one repetition, soon after each other: a machine that is
+        slower for a while is slower for both.
+        """
+        runs = (self.runs.get(Case(mode, server, users), []) for server in (one, other))
+        pairs = [(a, b) for a, b in zip(*runs, strict=False) if key in a and b.get(key)]
+        ratios = [a[key] / b[key] for a, b in undisturbed(pairs)]
+        return statistics.median(ratios) if ratios else None
 
     def errors(self) -> list[str]:
         """Return one line for each case that failed."""
@@ -274,14 +293,12 @@ def ratios_table(results: Results, servers: list[str]) -> str:
     header = ["step 4 is better by a factor of", *(f"than {SERVERS[n].title}" for n in others)]
     lines = []
     for row in rows(results.sizes):
-        ours = results.median(row.mode, SUBJECT, row.users, row.key)
-        if row.lower_is_better is None or not ours:
+        if row.lower_is_better is None or not results.median(row.mode, SUBJECT, row.users, row.key):
             continue
         cells = []
         for name in others:
-            theirs = results.median(row.mode, name, row.users, row.key)
-            factor = theirs and (theirs / ours if row.lower_is_better else ours / theirs)
-            cells.append(number(factor or None))
+            better, worse = (name, SUBJECT) if row.lower_is_better else (SUBJECT, name)
+            cells.append(number(results.ratio(row.mode, better, worse, row.users, row.key)))
         lines.append([row.title, *cells])
     return table(header, lines) if lines and others else ""
 
@@ -300,8 +317,7 @@ def goals(results: Results) -> list[tuple[str, float | None, Callable[[float], b
     sizes, median = results.sizes, results.median
 
     def ratio(mode: str, users: int, key: str, other: str) -> float | None:
-        ours, theirs = (median(mode, name, users, key) for name in (SUBJECT, other))
-        return ours / theirs if ours is not None and theirs else None
+        return results.ratio(mode, SUBJECT, other, users, key)
 
     users = sizes.users
     singles = [
