@@ -95,4 +95,4 @@ def test_the_short_mode_is_measured_more_often_and_the_long_ones_once():
     assert [cases.count(suite.Case("single", "step4", users)) for users in (10, 100, 500)] == [
         6
     ] * 3
-    assert len(cases) == 6 * 3 + 1
+    assert len(cases) == 4 * 3 + 1

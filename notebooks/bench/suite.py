@@ -32,8 +32,8 @@ class Sizes:
     """How much is measured. Times in seconds."""
 
     single_users: tuple[int, ...] = (10, 100, 500)
-    single_times: int = 3  # in every repetition, for it is short
-    deliveries: int = 50_000  # in mode "single"; the more users, the fewer messages
+    single_times: int = 2  # in every repetition, for it is short
+    deliveries: int = 200_000  # in mode "single"; the more users, the fewer messages
     users: int = 100
     senders: int = 10
     rate: float = 3000.0  # messages per second, all senders together
