@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import drawing
 import terminal
-from harness import Story
+from tools.harness import Story
 
 ROWS, COLUMNS = 24, 50  # of each terminal
 ENTER, CTRL_C = "\r", "\x03"

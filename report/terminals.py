@@ -25,8 +25,8 @@ sys.path[:0] = [str(HERE.parent / folder) for folder in ("steps", "tests")]
 import drawing  # noqa: E402
 import panes  # noqa: E402
 import terminal  # noqa: E402
-from harness import STEPS, NotAsTold, Story  # noqa: E402
 from panes import CTRL_C, Pane  # noqa: E402
+from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
 
 PICTURES = HERE / "pictures"
 PORT = 8080  # where the programs meet unless told otherwise

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from harness import Chat, Client, Program, Server, Story, program
+from tools.harness import Chat, Client, Program, Server, Story, program
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

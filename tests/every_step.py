@@ -13,8 +13,8 @@ import threading
 import psutil
 import pytest
 
-from harness import Chat, Program, Server, prepared, program, wait_until
 from properties import check_property, properties_of, two_people
+from tools.harness import Chat, Program, Server, prepared, program, wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]

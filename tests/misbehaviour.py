@@ -2,7 +2,7 @@
 
 import random
 
-from harness import Chat, Frames
+from tools.harness import Chat, Frames
 
 KINDS = ["reset", "half-close", "inside a frame", "4 GB", "no UTF-8", "HTTP", "random", "at once"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness import Chat, NotAsTold
+from tools.harness import Chat, NotAsTold
 
 PATIENCE_WITH_LIMITS = 1.0  # seconds to wait for what should not come
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
 
 import psutil
 
-from harness import Chat, NotAsTold, Peer, Server, Story, program
 from misbehaviour import KINDS, misbehave
+from tools.harness import Chat, NotAsTold, Peer, Server, Story, program
 
 ACTIONS = {"talk": 80, "join": 7, "leave": 7, "misbehave": 6}  # weights
 ROUND = 100  # actions between two checks

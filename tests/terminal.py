@@ -6,7 +6,7 @@ import threading
 import pyte
 from ptyprocess import PtyProcess
 
-from harness import Story
+from tools.harness import Story
 
 ROWS, COLUMNS = 24, 80
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness import STEPS
 from properties import PROPERTIES
+from tools.harness import STEPS
 
 TESTS = Path(__file__).parent
 

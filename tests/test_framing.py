@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import STEPS
+from tools.harness import STEPS
 
 sys.path.insert(0, str(STEPS[4]))
 from framing import MAX_PAYLOAD, FrameError, FrameReader, encode, safe, send_frame

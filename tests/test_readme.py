@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import STEPS
 from properties import PROPERTIES, table
+from tools.harness import STEPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *(folder / "README.md" for folder in STEPS.values())]

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from every_step import *  # noqa: F403
-from harness import STEPS, jittery, program
 from nicknames import BAD, GOOD
+from tools.harness import STEPS, jittery, program
 
 STEP = 3
 QUESTION = "* enter your nickname"

@@ -12,8 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from every_step import *  # noqa: F403
-from harness import STEPS, Frames, Peer, program, wait_until
 from nicknames import BAD, GOOD
+from tools.harness import STEPS, Frames, Peer, program, wait_until
 
 STEP = 4
 QUESTION = "* enter your nickname"

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import Chat, Frames, Peer, prepared, program, wait_until
 from misbehaviour import KINDS, misbehave
 from properties import PROPERTIES
+from tools.harness import Chat, Frames, Peer, prepared, program, wait_until
 
 STEP = 4
 MEGABYTE = 2**20

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import DEADLINE, STEPS
+from tools.harness import DEADLINE, STEPS
 
 sys.path.insert(0, str(STEPS[4]))
 import room as room_module

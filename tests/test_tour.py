@@ -10,12 +10,11 @@ import sys
 import psutil
 import pytest
 
-from harness import STEPS
+from tools.harness import STEPS
 
 FOLDER = STEPS[1].parent
-SCENES = re.findall(
-    r"^@scene\((\d), \"(\w+)\".*\)\ndef (\w+)", (FOLDER / "__main__.py").read_text("utf-8"), re.M
-)
+TOUR = FOLDER / "tools" / "tour.py"
+SCENES = re.findall(r"^@scene\((\d), \"(\w+)\".*\)\ndef (\w+)", TOUR.read_text("utf-8"), re.M)
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 ECHO_FOR_MANY = '''"""Step 1: an echo server without the limit of step 1."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 STEPS = {
-    int(folder.name[4]): folder for folder in sorted(Path(__file__).parent.glob("step[0-9]_*"))
+    int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
 DEADLINE = 20 * float(os.environ.get("CHAT_DEADLINE_SCALE", "1"))  # seconds
 MAX_SHOWN = 60  # characters of a message that a story shows

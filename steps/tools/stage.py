@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from harness import DEADLINE, Chat, Client, Lines, NotAsTold, Peer, Server, Story, program
+from tools.harness import DEADLINE, Chat, Client, Lines, NotAsTold, Peer, Server, Story, program
 
 SILENCE = 1.5  # seconds without a word, before the tour says that somebody hears nothing
 FLOOD = ["x" * 995] * 20_000 + ["the end"]  # 20 MB: less would fit into the kernel's buffers
