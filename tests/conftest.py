@@ -4,13 +4,17 @@ import shlex
 
 import pytest
 
-from tools.harness import Chat, Client, Program, Server, Story, program
+from tools.harness import Chat, Client, Program, Server, Story, program, start_as_a_user_would
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chat", "any implementation, in any language")
     group.addoption("--server", help='test this server instead: --server "python3 my/server.py"')
     group.addoption("--client", help='test this client instead: --client "python3 my/client.py"')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    start_as_a_user_would()
 
 
 @pytest.fixture
