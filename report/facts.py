@@ -65,7 +65,7 @@ def of_tests() -> dict:
 
 def collected() -> int:
     """Return the number of tests that pytest would run."""
-    command = [sys.executable, "-m", "pytest", *COLLECT]
+    command = [sys.executable, "-B", "-m", "pytest", *COLLECT]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     found = COLLECTED.search(done.stdout)
     if done.returncode or not found:

@@ -1,9 +1,12 @@
 """What the tests share: the options, and a chat of the step that a test file is about."""
 
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import parts
 from tools.harness import Chat, Client, Program, Server, Story, program, start_as_a_user_would
 
 
@@ -15,6 +18,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     start_as_a_user_would()
+
+
+class CannotRun(pytest.Module):
+    """A test file whose packages are not installed: it is skipped as a whole, with the reason."""
+
+    def collect(self) -> Iterator:
+        reason = parts.why_not(parts.needed_by(self.path.name))
+        pytest.skip(f"{self.path.name}: {reason}", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> CannotRun | None:
+    part = parts.needed_by(module_path.name)
+    if part and parts.why_not(part):
+        return CannotRun.from_parent(parent, path=module_path)
+    return None  # as ever
 
 
 @pytest.fixture
