@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # `python3 -m steps` does not do this by itself
 
-from tools import tour
+from tools import entry, tour
 
 if __name__ == "__main__":
-    sys.exit(tour.run(sys.argv[1:]))
+    sys.exit(entry.run("steps", lambda: tour.main(sys.argv[1:])))
