@@ -10,7 +10,8 @@ from pathlib import Path
 from project import ROOT, Problem, read
 
 SUMMARY = "notebooks/results/summary.json"
-COLLECT = ["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "tests"]
+COLLECT = ["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+COLLECT += ["-p", "no:hypothesispytest", "tests"]  # which writes, too
 COLLECTED = re.compile(r"^(\d+) tests? collected", re.M)
 
 

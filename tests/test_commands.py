@@ -11,7 +11,6 @@ import pytest
 import parts
 
 ROOT = Path(__file__).parent.parent
-LINE = 200  # characters
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
 
@@ -27,7 +26,7 @@ COMMANDS = [
     command("-m steps 1"),
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
-    command("report/build.py values", "report"),
+    command("report/build.py --help", "report"),
     command("report/diagrams.py --help", "report"),
     command("report/terminals.py --help", "report"),
     command("tests/parts.py", "report"),
@@ -45,7 +44,7 @@ def in_shell(line: str, end: str, **environment: str) -> subprocess.CompletedPro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -90,7 +89,7 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         env=os.environ | environment,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -23,7 +23,8 @@ class Room:
         self.max_clients = max_clients
         self.max_pending = max_pending
         self.lock = threading.Lock()  # guards all of the following, and every send to a user
-        self.connections: set[User] = set()  # everybody, with a nickname or without
+        self.connections: set[User] = set()  # everybody who is here, with a nickname or without
+        self.leaving: set[User] = set()  # those who still get their last bytes
         self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
         self.said: deque[tuple[User, bytes]] = deque()  # author and frame, not yet sent
         self.behind: set[User] = set()  # those for whom something waits in the outbox
@@ -32,9 +33,9 @@ class Room:
         threading.Thread(target=self.keep_sending, daemon=True).start()
 
     def enter(self, user: User) -> bool:
-        """Count a new connection; return False if the room is full."""
+        """Let a connection in that has no nickname yet; return False if the room is full."""
         with self.lock:
-            if len(self.connections) >= self.max_clients:
+            if max(len(self.connections), len(self.leaving)) >= self.max_clients:
                 return False
             self.connections.add(user)
             return True
@@ -73,36 +74,32 @@ class Room:
         user.wait_until_read(self.max_pending // 2)
 
     def leave(self, user: User, why: str) -> None:
-        """Remove a user, tell the others, and say goodbye to the user."""
+        """Let a user go, tell the others, and say goodbye to the user."""
         with self.lock:
             self.send_said()
             if not user.gone:
-                user.gone = why
-                self.remove(user)
+                self.dismiss(user, why)
                 self.send_said()
                 self.send(user, encode(f"* {why}"))
 
     def forget(self, user: User) -> None:
-        """Count a connection no longer."""
+        """Let go of a connection that is closed."""
         with self.lock:
-            self.connections.discard(user)
-            self.behind.discard(user)
+            for group in (self.connections, self.leaving, self.behind):
+                group.discard(user)
 
     def close(self) -> None:
         """Tell everybody that the server stops; wait for a second at most until all have gone."""
         deadline = time.monotonic() + PATIENCE
         self.stopping = True
         with self.lock:
-            self.said.clear()
-            self.users.clear()
-            for user in self.connections:
-                if not user.gone:
-                    user.gone = "the server stops"
-                    self.send(user, encode("* server is shutting down"))
-        while self.connections and time.monotonic() < deadline:
+            for user in list(self.connections):
+                self.dismiss(user, "the server stops")
+                self.send(user, encode("* server is shutting down"))
+        while self.leaving and time.monotonic() < deadline:
             with self.lock:
                 self.send_rest()
-                for user in self.connections - self.behind:
+                for user in self.leaving - self.behind:
                     shut_down(user.connection, socket.SHUT_WR)
             time.sleep(RETRY)
 
@@ -112,10 +109,12 @@ class Room:
         """Return the frame that names all users; several frames, if one would be too long."""
         return encode_online([user.nick for user in self.users.values()])
 
-    def remove(self, user: User) -> None:
-        """Remove a user from the registry, and note for the others that this user has left."""
-        if self.users.get(user.nick.casefold()) is user:
-            del self.users[user.nick.casefold()]
+    def dismiss(self, user: User, why: str) -> None:
+        """Take a user out of the registry, and note for the others that this user has left."""
+        user.gone = why
+        self.connections.discard(user)
+        self.leaving.add(user)
+        if self.users.pop(user.nick.casefold(), None):
             self.say(user, encode(f"* {user.nick} left"))
 
     def send(self, user: User, data: bytes) -> None:
@@ -169,8 +168,7 @@ class Room:
 
     def cut_off(self, user: User) -> None:
         """Disconnect a user for whom too much waits."""
-        user.gone = "does not read"
-        self.remove(user)
+        self.dismiss(user, "does not read")
         user.cut_off(encode("* disconnected: you did not read what others said"))
 
     def keep_sending(self) -> None:

@@ -154,7 +154,7 @@ def handle(user: User, room: Room, timeout: float) -> None:
         user.wait_until_read(0)
         user.close()
         room.forget(user)
-        log(f"{user.nick or 'somebody'} ({user.peer}) left: {user.gone}")
+        log(f"{user.nick or user.peer} left: {user.gone}")
 
 
 def refuse(user: User, refused: deque[User]) -> None:
