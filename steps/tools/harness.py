@@ -189,7 +189,9 @@ class Program:
             )
             printed = as_text(self.output)
         if text not in printed:
-            instead = f"it printed {printed[-400:]!r}, and to standard error {self.stderr()[-400:]!r}"
+            instead = (
+                f"it printed {printed[-400:]!r}, and to standard error {self.stderr()[-400:]!r}"
+            )
             self.story.fail(self.name, f"to print {shown(text)}", instead)
         return printed
 
@@ -510,14 +512,20 @@ class Peer:
 class Chat:
     """A running server of some step, and the people who talk there."""
 
-    def __init__(self, step: int, server: Server, story: Story) -> None:
+    def __init__(self, step: int, server: Server | None, story: Story) -> None:
         self.step, self.server, self.story = step, server, story
-        self.dialect = Frames if step == 4 else Lines
+        self.port = server.port if server else 0
+        self.dialect = self.dialect_of(step)
         self.people: list[Peer] = []
+
+    @staticmethod
+    def dialect_of(step: int) -> type:
+        """Return how messages stand in the stream of a step."""
+        return Frames if step == 4 else Lines
 
     def connect(self, name: str, reads: bool = True) -> Peer:
         """Connect somebody who then does nothing."""
-        peer = Peer(self.server.port, name, self.dialect, self.story, reads)
+        peer = Peer(self.port, name, self.dialect, self.story, reads)
         self.people.append(peer)
         return peer
 
