@@ -330,6 +330,7 @@ class Peer:
         self.message: str | None = None  # taken out of the stream, but not yet looked at
         self.ended = ""  # how the stream ended: "" while it lasts
         self.joined = False
+        self.late: set[str] = set()  # what this one may read, or not
         self.reader: threading.Thread | None = None
         if reads:
             self.start_reading()
@@ -412,6 +413,10 @@ class Peer:
     def _take(self) -> bool:
         if self.message is None:
             self.message = self.dialect.take(self.stream)
+        if self.message in self.late:
+            self.late.discard(self.message)
+            self.message = None
+            return self._take()
         return self.message is not None
 
     def get(self, expected: str = "a message") -> str:
@@ -468,6 +473,17 @@ class Peer:
                 return self.stream.find(data, start) >= 0 or bool(self.ended)
 
             return self.changed.wait_for(found, within) and not self.ended
+
+    def skip_to_end(self) -> list[str]:
+        """Wait for the end of the stream; return the whole messages that came before it."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended, self.story.deadline)
+        if not self.ended:
+            self.story.fail(self.name, "the end of the stream", "it goes on")
+        skipped = []
+        while self._take():
+            skipped.append(self.get())
+        return skipped
 
     def expect_end(self) -> str:
         """Wait for the end of the stream, with nothing before it; return how it ended."""
@@ -546,6 +562,8 @@ class Chat:
             for other in self.people:
                 if other.joined:
                     other.expect(f"* {name} joined")
+                    if self.step == 3:  # it may be sent to whoever is here when its turn comes
+                        peer.late.add(f"* {other.name} joined")
         peer.joined = True
         return peer
 
