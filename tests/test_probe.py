@@ -52,11 +52,11 @@ def test_without_a_server_it_says_what_to_do():
 
 
 def test_a_name_that_is_taken_is_told():
-    with Server(program(3, "server"), story=Story()) as server:
-        with socket.create_connection(("127.0.0.1", server.port)) as ann:
-            ann.sendall(b"ann")
-            while b"welcome" not in ann.recv(1000):
-                pass
-            done = probe("glue", "--port", str(server.port))
+    server = Server(program(3, "server"), story=Story())
+    with server, socket.create_connection(("127.0.0.1", server.port)) as ann:
+        ann.sendall(b"ann")
+        while b"welcome" not in ann.recv(1000):
+            pass
+        done = probe("glue", "--port", str(server.port))
     assert done.returncode == 2
     assert "закройте клиент с этим именем" in done.stderr
