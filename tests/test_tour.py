@@ -36,7 +36,7 @@ def tour(*args, folder=FOLDER, cwd=None, **environment) -> subprocess.CompletedP
     command = [sys.executable, "-S", str(folder), *args]
     environment = os.environ | {"COLUMNS": "80"} | environment
     return subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=environment, cwd=cwd, timeout=60
+        command, capture_output=True, encoding="utf-8", env=environment, cwd=cwd, timeout=150
     )
 
 
