@@ -62,14 +62,30 @@ def test_every_command_runs(page):
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
             line = line.replace("--seconds 600", "--seconds 1")
+            line = re.sub("steps probe .*", rf"\g<0> --port {port}", line)
             line = line.replace("bench --quick", "bench --quick --modes single")
             line = line.replace("run.py --quick", "run.py --help")  # test_notebook.py runs it
             done = subprocess.run(["bash", "-c", line], **options, capture_output=True, timeout=90)
             expected = EXPECTED_STATUS.get(command.split()[0], 0)
+            if "steps probe" in command:
+                expected = 1 if STEPS[3] == page.parent else 0
+                assert shown_lines(page, done.stdout) <= set(without_numbers(done.stdout))
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
             assert "Traceback" not in done.stderr, command
     finally:
         end(server)
+
+
+def without_numbers(text: str) -> list[str]:
+    """Return the lines of a text, each number replaced: they differ from run to run."""
+    return re.sub(r"\d+(\.\d+)?", "0", text).splitlines()
+
+
+def shown_lines(page: Path, output: str) -> set[str]:
+    """Return what a page shows of the output of a probe, in the block that begins like it."""
+    blocks = re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    title = output.splitlines()[0]
+    return {line for block in blocks if block.startswith(title) for line in without_numbers(block)}
 
 
 def restart(server, command: str, options: dict):
@@ -127,8 +143,11 @@ def test_every_link_leads_to_a_file(page):
 @pytest.mark.skipif(os.name != "posix", reason="needs the command diff")
 @pytest.mark.parametrize("page", PAGES[2:], ids=names)
 def test_the_difference_that_a_guide_shows_is_there(page):
-    [command] = [command for command in commands(page) if command.startswith("diff ")]
-    difference = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+    found = [command for command in commands(page) if command.startswith("diff ")]
+    difference = "".join(
+        subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+        for command in found
+    )
     [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     assert shown in difference
 

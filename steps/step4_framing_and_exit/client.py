@@ -106,7 +106,7 @@ def main() -> int:
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return chat(connection, terminal, args.nick)
-        except (OSError, EOFError, OverflowError, ValueError) as error:  # also a FrameError
+        except (OSError, EOFError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
 

@@ -31,7 +31,7 @@ HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
 REFUSED = 100  # refused connections that stay open, so that the peer can read why
 
-# A peer that has vanished does not answer: notice it within a minute. Not every system has all.
+# A peer that has vanished does not answer: notice it within a minute.
 KEEPALIVE = {
     "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
     "TCP_KEEPALIVE": 20,  # the same on macOS
@@ -62,7 +62,7 @@ def announce(listener: socket.socket) -> None:
 def log(line: str) -> None:
     """Print a line on standard error. It may have to wait: never do this with the room's lock."""
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(f"{line}\n", end="", file=sys.stderr, flush=True)  # the line and its end at once
     except OSError:  # as in `announce`
         pass
 
@@ -73,8 +73,10 @@ def set_options(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
+        try:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        except (AttributeError, OSError):  # this system does not have it
+            pass
 
 
 def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
@@ -217,7 +219,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop

@@ -26,7 +26,7 @@ STEPS = {
 }
 MAX_SHOWN = 60  # characters of a message that a story shows
 LAST, LAST_OF_ONE = 30, 15  # events that a story tells: of all, and of the one who waits
-SMALL_BUFFER = 65_536  # bytes; a receive buffer that is full soon
+SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
 GLANCE = 0.05  # seconds between two looks at what cannot be waited for
 
 
@@ -489,8 +489,10 @@ class Peer:
         """Wait for the end of the stream, with nothing before it; return how it ended."""
         with self.changed:
             self.changed.wait_for(lambda: self.ended, self.story.deadline)
-        if not self.ended or self.stream:
-            instead = f"got {bytes(self.stream[:MAX_SHOWN])!r}" if self.stream else "it goes on"
+            waits = repr(self.message) if self._take() else ""
+        if not self.ended or self.stream or waits:
+            instead = waits or repr(bytes(self.stream[:MAX_SHOWN]))
+            instead = f"got {instead}" if self.stream or waits else "it goes on"
             self.story.fail(self.name, "the end of the stream", instead)
         return self.ended
 
