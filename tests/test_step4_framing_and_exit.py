@@ -618,10 +618,9 @@ def test_the_log_says_who_left_and_why(chat):
     rude.send(b"\0\0\0\1\xff")
     wait_until(lambda: chat.server.stderr().count("\n") == 4, "4 log lines", chat.story)
     log = chat.server.stderr().splitlines()
-    assert any(line.startswith("bob ") and "left: bye" in line for line in log)
+    assert any(line.startswith("bob ") and line.endswith("left: bye") for line in log)
     assert any(line.startswith("carl ") and "4294967295 bytes" in line for line in log)
-    assert any("not valid UTF-8" in line for line in log)
-    assert all("127.0.0.1:" in line for line in log)
+    assert any("127.0.0.1:" in line and "not valid UTF-8" in line for line in log)
 
 
 @own
@@ -669,26 +668,24 @@ def test_the_log_does_not_get_into_a_conversation_when_the_server_has_no_output(
 def connect(port: int, found: list, story) -> None:
     try:
         found.append(Peer(port, "ann", Frames, story))
-    except ConnectionError:
+    except OSError:
         pass
 
 
 @contract("limits", "исчезнувший клиент замечается: включён TCP keepalive, не реже минуты")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/net/tcp, which shows the timers")
 def test_a_peer_that_vanishes_is_asked_for_within_a_minute(chat):
-    ann = chat.join("ann")
-    newcomer = newcomer_asked(chat)
-    for peer in (ann, newcomer):
-        local = f"{peer.connection.getsockname()[1]:04X}"
-        timers = []
-        with open("/proc/net/tcp") as table:
-            for line in table:
-                words = line.split()
-                if words[2].endswith(f":{local}"):  # the server's side
-                    timers.append(words[5])
-        [(kind, when)] = [timer.split(":") for timer in timers]
-        assert kind == "02", "no keepalive timer runs"
-        assert int(when, 16) <= 6000, "hundredths of a second: more than a minute"
+    for peer in (chat.join("ann"), newcomer_asked(chat)):
+        wait_until(lambda: keepalive_timer(peer) <= 60, "a keepalive timer", chat.story)  # noqa: B023
+
+
+def keepalive_timer(peer: Peer) -> float:
+    """Return in how many seconds the server's system asks whether this peer is there."""
+    local = f":{peer.connection.getsockname()[1]:04X}"
+    with open("/proc/net/tcp") as table:
+        [words] = [line.split() for line in table if line.split()[2].endswith(local)]
+    kind, when = words[5].split(":")
+    return int(when, 16) / 100 if kind == "02" else float("inf")
 
 
 @own
@@ -856,8 +853,8 @@ def test_authors_and_the_servers_lines_are_set_apart(
             for row, line in enumerate(terminal.screen.display)
         }
         output = terminal.output.decode()
-        dim = re.search(r"\x1b\[[\d;]*\b2\b[\d;]*m\* bob joined", output)
-        forged = re.search(r"\x1b\[[\d;]*\b2\b[\d;]*m\* ann left", output)
+        dim = re.search(r"\x1b\[(\d+;)*2(;\d+)*m\* bob joined", output)
+        forged = re.search(r"\x1b\[(\d+;)*2(;\d+)*m(bob: )?\* ann left", output)
         bold = column["bob: hello"]
         assert not forged
         assert not bold[6]
