@@ -16,7 +16,9 @@ from properties import PROPERTIES, table
 from tools.harness import STEPS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *(folder / "README.md" for folder in STEPS.values())]
+GUIDES = [folder / "README.md" for folder in STEPS.values()]
+WAY_IN = ROOT / "steps" / "README.md"
+PAGES = [ROOT / "README.md", *GUIDES]
 PROGRAM = re.compile(r"(?<=python3 )steps/step\w+/(server|client)\.py")
 EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
 
@@ -134,7 +136,7 @@ def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
     assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", [*PAGES, WAY_IN], ids=names)
 def test_every_link_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
@@ -157,6 +159,15 @@ def test_the_code_that_a_guide_quotes_is_there(page):
     code = "".join(path.read_text("utf-8") for path in page.parent.glob("*.py"))
     for shown in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
         assert shown in code
+
+
+def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():
+    rows = re.findall(
+        r"^\| .* \| .* \| `(.+)` в \[.*\]\((\S+\.py)\) \|$", WAY_IN.read_text("utf-8"), re.M
+    )
+    assert len(rows) >= 25
+    for code, path in rows:
+        assert code in (WAY_IN.parent / path).read_text("utf-8"), f"{code} in {path}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
