@@ -169,20 +169,19 @@ def refuse(user: User, refused: deque[User]) -> None:
         refused.popleft().connection.close()
 
 
-def serve(listener: socket.socket, room: Room, timeout: float, stop: threading.Event) -> None:
-    """Accept clients until `stop` is set, and give each a thread."""
+def serve(listener: socket.socket, room: Room, timeout: float) -> None:
+    """Accept clients until the room stops, and give each a thread."""
     refused: deque[User] = deque()
-    while not stop.is_set():
+    while not room.stopping:
         try:
             connection, peer = listener.accept()
-        except TimeoutError:  # nobody came for a moment
-            while refused:
-                refused.popleft().connection.close()
-            continue
         except ConnectionError:  # this client has gone: continue with the next one
             continue
-        except OSError:  # out of file descriptors, until somebody leaves
-            time.sleep(0.1)
+        except OSError as error:  # nobody came for a moment, or no file descriptor is left
+            while refused:
+                refused.popleft().connection.close()
+            if not isinstance(error, TimeoutError):
+                time.sleep(0.1)
             continue
         user = User(connection, "{}:{}".format(*peer))
         try:
@@ -212,10 +211,10 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until Ctrl-C, then say goodbye; return the exit status."""
     args = parse_arguments()
-    stop = threading.Event()
+    room = Room(args.max_clients, args.max_pending)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
+            signal.signal(getattr(signal, name), lambda *_: room.stop())
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
@@ -224,8 +223,7 @@ def main() -> int:
             return 1
         listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop
         announce(listener)
-        room = Room(args.max_clients, args.max_pending)
-        serve(listener, room, args.login_timeout, stop)
+        serve(listener, room, args.login_timeout)
     room.close()
     os._exit(0)  # at once: there may be threads that still work for somebody
 
