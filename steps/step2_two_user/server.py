@@ -18,8 +18,8 @@ import sys
 import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-STALL = 1.25  # seconds in which a user has to take something of what is sent to it
-FAREWELL = 0.5  # seconds in which the one who stays may finish
+STALL = 1.0  # seconds in which a user has to take something of what is sent to it
+FAREWELL = 0.4  # seconds in which the one who stays reads that the other has left; and finishes
 HERE = "the second user is here"
 
 
@@ -112,6 +112,7 @@ class Pair:
         self.complete.set()
         gone = self.gone.get()
         stays = 1 - self.users.index(gone)
+        self.users[stays].settimeout(FAREWELL)
         tell(self.users[stays], "the other user has left")
         shut_down(self.users[stays], socket.SHUT_WR)
         self.threads[stays].join(FAREWELL)  # what it has said still goes to the one who left
