@@ -19,7 +19,7 @@ import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 STALL = 1.0  # seconds in which a user has to take something of what is sent to it
-FAREWELL = 0.4  # seconds in which the one who stays reads that the other has left; and finishes
+FAREWELL = 0.4  # seconds for the one who stays to read the news, and to finish
 HERE = "the second user is here"
 
 
