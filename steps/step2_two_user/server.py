@@ -2,7 +2,8 @@
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  two connections, and a thread for each direction.
-Cannot do: answer a third person before one of the two has left.
+Cannot do: answer a third person before one of the two has left, wait for a user who
+           takes nothing while much is sent.
 """
 
 import signal
@@ -17,8 +18,8 @@ import sys
 import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-STALL = 1.25  # seconds in which a user has to take some of what is sent to it
-FAREWELL = 0.5  # seconds in which the one who stays may finish
+STALL = 1.0  # seconds in which a user has to take something of what is sent to it
+FAREWELL = 0.4  # seconds for the one who stays to read the news, and to finish
 HERE = "the second user is here"
 
 
@@ -90,7 +91,8 @@ class Pair:
             self.complete.wait()
             target = self.users[0] if source is self.users[-1] else self.users[-1]
             try:
-                target.sendall(data)  # `send` may take only a part; this takes all
+                while data:
+                    data = data[target.send(data) :]  # `send` may take only a part
             except OSError:  # the target has gone, or has taken nothing for a while
                 self.gone.put(target)
         self.gone.put(source)
@@ -110,6 +112,7 @@ class Pair:
         self.complete.set()
         gone = self.gone.get()
         stays = 1 - self.users.index(gone)
+        self.users[stays].settimeout(FAREWELL)
         tell(self.users[stays], "the other user has left")
         shut_down(self.users[stays], socket.SHUT_WR)
         self.threads[stays].join(FAREWELL)  # what it has said still goes to the one who left

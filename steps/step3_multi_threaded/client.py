@@ -39,8 +39,10 @@ def receive(connection: socket.socket, leaving: threading.Event) -> None:
             return
     except OSError as error:
         reason = f"connection lost: {error}"
-    print(reason, file=sys.stderr, flush=True)
-    os._exit(1)  # at once: the main thread may wait for a line
+    try:
+        print(reason, file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)  # at once: the main thread may wait for a line
 
 
 def send_lines(connection: socket.socket, leaving: threading.Event) -> None:

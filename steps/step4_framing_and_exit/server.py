@@ -22,7 +22,7 @@ from collections import deque
 
 from framing import FrameError, FrameReader, encode, safe, send_frame
 from room import Room
-from user import User, shut_down
+from user import PATIENCE, User, shut_down
 
 # Letters and digits of any script, and _ . - (but not the two letters that nobody can see).
 NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
@@ -30,14 +30,16 @@ ATTEMPTS = 3  # nicknames that a newcomer may try
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
 REFUSED = 100  # refused connections that stay open, so that the peer can read why
+LOGGING = threading.Lock()  # one line at a time
 
-# A peer that has vanished does not answer: notice it within a minute.
+# A peer that has vanished does not answer: notice it within a minute. (The last line also ends
+# the connection of one who takes nothing for so long, although bytes wait: it may have vanished.)
 KEEPALIVE = {
     "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
     "TCP_KEEPALIVE": 20,  # the same on macOS
     "TCP_KEEPINTVL": 10,  # seconds between two questions
     "TCP_KEEPCNT": 3,  # questions without an answer
-    "TCP_USER_TIMEOUT": 50_000,  # milliseconds that sent bytes may stay unanswered
+    "TCP_USER_TIMEOUT": 50_000,  # milliseconds in which sent bytes have to be taken
 }
 
 
@@ -61,10 +63,12 @@ def announce(listener: socket.socket) -> None:
 
 def log(line: str) -> None:
     """Print a line on standard error. It may have to wait: never do this with the room's lock."""
-    try:
-        print(f"{line}\n", end="", file=sys.stderr, flush=True)  # the line and its end at once
-    except OSError:  # as in `announce`
-        pass
+    if LOGGING.acquire(timeout=PATIENCE):  # else nobody reads what another thread prints
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:  # as in `announce`
+            pass
+        LOGGING.release()
 
 
 def set_options(connection: socket.socket) -> None:
@@ -169,20 +173,19 @@ def refuse(user: User, refused: deque[User]) -> None:
         refused.popleft().connection.close()
 
 
-def serve(listener: socket.socket, room: Room, timeout: float, stop: threading.Event) -> None:
-    """Accept clients until `stop` is set, and give each a thread."""
+def serve(listener: socket.socket, room: Room, timeout: float) -> None:
+    """Accept clients until the room stops, and give each a thread."""
     refused: deque[User] = deque()
-    while not stop.is_set():
+    while not room.stopping:
         try:
             connection, peer = listener.accept()
-        except TimeoutError:  # nobody came for a moment
-            while refused:
-                refused.popleft().connection.close()
-            continue
         except ConnectionError:  # this client has gone: continue with the next one
             continue
-        except OSError:  # out of file descriptors, until somebody leaves
-            time.sleep(0.1)
+        except OSError as error:  # nobody came for a moment, or no file descriptor is left
+            while refused:
+                refused.popleft().connection.close()
+            if not isinstance(error, TimeoutError):
+                time.sleep(0.1)
             continue
         user = User(connection, "{}:{}".format(*peer))
         try:
@@ -212,10 +215,10 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until Ctrl-C, then say goodbye; return the exit status."""
     args = parse_arguments()
-    stop = threading.Event()
+    room = Room(args.max_clients, args.max_pending)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
+            signal.signal(getattr(signal, name), lambda *_: room.stop())
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
@@ -224,8 +227,7 @@ def main() -> int:
             return 1
         listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop
         announce(listener)
-        room = Room(args.max_clients, args.max_pending)
-        serve(listener, room, args.login_timeout, stop)
+        serve(listener, room, args.login_timeout)
     room.close()
     os._exit(0)  # at once: there may be threads that still work for somebody
 

@@ -129,10 +129,12 @@ class Terminal:
 
     def finish(self) -> None:
         """Print what is left to say, and end the program."""
-        self._print_lines()
-        if self.reason:
-            print(self.reason, file=sys.stderr, flush=True)
-        self.exit(self.status)
+        try:
+            self._print_lines()
+            if self.reason:
+                print(self.reason, file=sys.stderr, flush=True)
+        finally:  # also if nobody takes the reason
+            self.exit(self.status)
 
     def exit(self, status: int) -> None:
         """End the program at once, with the terminal as it was."""

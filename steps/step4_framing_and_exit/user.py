@@ -86,7 +86,7 @@ def send_now(connection: socket.socket, data: bytes) -> int:
             return connection.send(data[:CHUNK])
     except BlockingIOError:  # no room
         pass
-    except OSError:  # the user has gone, which `recv` will report
+    except (OSError, ValueError):  # the user has gone, which `recv` will report
         return len(data)
     return 0
 
