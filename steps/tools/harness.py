@@ -311,6 +311,8 @@ class Peer:
     soon, for the one of this connection is small, however large the system lets others grow.
     """
 
+    late: frozenset[str] = frozenset()  # what this one may read, or not
+
     def __init__(self, port: int, name: str, dialect: type, story: Story, reads: bool = True):
         self.name, self.dialect, self.story = name, dialect, story
         self.connection = socket.socket()
@@ -330,7 +332,6 @@ class Peer:
         self.message: str | None = None  # taken out of the stream, but not yet looked at
         self.ended = ""  # how the stream ended: "" while it lasts
         self.joined = False
-        self.late: set[str] = set()  # what this one may read, or not
         self.reader: threading.Thread | None = None
         if reads:
             self.start_reading()
@@ -414,7 +415,7 @@ class Peer:
         if self.message is None:
             self.message = self.dialect.take(self.stream)
         if self.message in self.late:
-            self.late.discard(self.message)
+            self.late = self.late - {self.message}
             self.message = None
             return self._take()
         return self.message is not None
@@ -565,7 +566,7 @@ class Chat:
                 if other.joined:
                     other.expect(f"* {name} joined")
                     if self.step == 3:  # it may be sent to whoever is here when its turn comes
-                        peer.late.add(f"* {other.name} joined")
+                        peer.late |= {f"* {other.name} joined"}
         peer.joined = True
         return peer
 

@@ -166,9 +166,9 @@ class Stage(Chat):
         self.raw = scene.raw.split()
 
     def connect(self, name: str, reads: bool = True) -> Peer:
-        self.story.add(name, "connects", "")
         if name in self.raw:
             return super().connect(name, reads)
+        self.story.add(name, "connects", "")
         self.people.append(Person(self.step, self.server.port, name, self.story))
         return self.people[-1]
 
