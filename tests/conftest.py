@@ -43,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.register_assert_rewrite("every_step", "properties")  # to show values there, too
     if is_foreign(config):
         config.pluginmanager.register(verdict.Verdict(config), "verdict")
+        if config.option.tbstyle == "auto":  # the verdict tells enough; all of it: --tb=short
+            config.option.tbstyle, config.option.reportchars = "no", ""
 
 
 class CannotRun(pytest.Module):

@@ -146,7 +146,8 @@ class Verdict:
         first = min(failed, key=lambda one: list(TOPICS).index(one["topic"]))
         lines.append(f"Исправьте сначала: {first['sentence']}.")
         lines.append("Что должен делать сервер каждого шага, описано в steps/PROTOCOL.md,")
-        return [*lines, f"как это устроено — в steps/{STEPS[first['step']].name}/README.md."]
+        lines.append(f"как это устроено — в steps/{STEPS[first['step']].name}/README.md.")
+        return [*lines, "Все истории целиком: та же команда с ключом --tb=short."]
 
     def failures(self) -> list[dict]:
         return [said for outcome, said in self.results if outcome == "failed"]
