@@ -64,6 +64,9 @@ def try_out(fault: Fault) -> Outcome:
             ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
             shutil.copytree(ROOT / name, copy / name, ignore=ignored)
         shutil.copy(ROOT / ".pytest.ini", copy)
+        for name in ("notebooks", "report"):  # the tests look what is installed for them
+            (copy / name).mkdir()
+            shutil.copy(ROOT / name / "requirements.txt", copy / name)
         put_in(fault, copy / "steps")
         step = int(fault.file[0])
         tests = [str(copy / "tests" / name) for name in TESTS[step]]
@@ -77,14 +80,16 @@ def try_out(fault: Fault) -> Outcome:
             )  # fmt: skip
             try:
                 status = tested.wait(MOST)
-            except subprocess.TimeoutExpired:
-                status = -1
-                tested.kill()
-                tested.wait()
+            finally:
+                if tested.poll() is None:
+                    tested.kill()
+                    tested.wait()
             output.seek(0)
             said = output.read()
     failed = re.search(r"^(?:FAILED|ERROR) \S+?::(\S+)", said, re.M)
-    by = failed[1] if failed else "" if status == 0 else f"status {status}"
+    if status != 0 and not failed:
+        raise RuntimeError(f"{fault.name}: the tests did not run:\n{said[-2000:]}")
+    by = failed[1] if failed else ""
     return Outcome(fault, by, time.monotonic() - started)
 
 
