@@ -72,7 +72,7 @@ def try_out(fault: Fault) -> Outcome:
         tests = [str(copy / "tests" / name) for name in TESTS[step]]
         if fault.file[1] == "c":  # a fault of the client: begin with its tests
             tests = tests[-2:-1] if step == 4 else tests
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "3", "-p", "no:cacheprovider"]
         with tempfile.TemporaryFile("w+") as output:
             tested = subprocess.Popen(
                 [*command, "--timeout", "60", *tests], cwd=copy, stdout=output, stderr=output,
@@ -107,6 +107,7 @@ def main() -> int:
         and (not args.step or int(fault.file[0]) == args.step)
         and (not args.some or fault.name in SOME)
     ]
+    os.environ.setdefault("CHAT_DEADLINE_SCALE", "0.5")  # waits in vain are many here
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     outcomes = []
     with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
