@@ -444,13 +444,14 @@ def stalled(lab: Lab) -> str:
     """One client that does not read stops nobody."""
     if os.name != "posix":
         raise NotChecked("no_stop")
-    room = lab.room("ann", "bob", "carl", small=True, fresh=True)
-    if not room.small:
-        raise NotChecked("no_buffers")
-    began = time.monotonic()
-    if not flood_arrives(lab, 12.0):
+    took = None
+    for terminal in False, True:  # a terminal slows much text down, and some programs need one
+        took = flood_alone(lab, terminal)
+        if took is not None:
+            break
+    if took is None:
         raise NotChecked("no_flood")
-    took = time.monotonic() - began
+    room = lab.current
     lab.done.clear()
     lab.note("stops_reading", who="carl")
     room.people["carl"].program.signal(signal.SIGSTOP)
@@ -463,6 +464,23 @@ def stalled(lab: Lab) -> str:
         if "carl" in room.people:
             room.people["carl"].program.signal(signal.SIGCONT)
     return "credit"
+
+
+def flood_alone(lab: Lab, terminal: bool) -> float | None:
+    """Let ann flood while everybody reads; return the seconds it took, None if it was in vain."""
+    room = lab.room(fresh=True, small=True)
+    if not room.small:
+        raise NotChecked("no_buffers")
+    try:
+        lab.join("ann", terminal=terminal)
+    except ClientEnded:
+        return None
+    lab.room("ann", "bob", "carl", small=True)
+    text, before = lab.say("ann")
+    if room.hear(["bob"], text, before, HEARS):
+        return None
+    began = time.monotonic()
+    return time.monotonic() - began if flood_arrives(lab, 10.0) else None
 
 
 def flood_arrives(lab: Lab, seconds: float) -> bool:

@@ -66,12 +66,13 @@ def environment(terminal: bool) -> dict[str, str]:
 
 
 def before_start() -> None:
-    """Prepare the new process: its terminal is its own, and what it may take is bounded."""
+    """Prepare the new process: its terminal is its own, what it may take is bounded."""
     import fcntl
     import resource
     import termios
 
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for what, most in (
         (resource.RLIMIT_FSIZE, MOST_FILE),
         (resource.RLIMIT_DATA, MOST_MEMORY),

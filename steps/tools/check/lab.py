@@ -107,8 +107,8 @@ class Lab:
     def note(self, key: str, **values: object) -> None:
         self.done.append((key, values))
 
-    def join(self, name: str, say_name: bool = True, key: str = "") -> Person:
-        person = self.current.join(name, say_name, key)
+    def join(self, name: str, say_name: bool = True, key: str = "", **options) -> Person:
+        person = self.current.join(name, say_name, key, **options)
         doing = "joins" if person.named else "starts" if say_name else "starts_silent"
         self.note(doing, who=name)
         return person

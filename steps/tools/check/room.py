@@ -142,11 +142,13 @@ class Room:
 
     # People
 
-    def join(self, name: str, say_name: bool = True, key: str = "") -> Person:
+    def join(
+        self, name: str, say_name: bool = True, key: str = "", terminal: bool = TERMINAL
+    ) -> Person:
         """Start a client and answer what it asks, until its user can talk.
 
         With `say_name` False the user sits before the question for the name, and is silent.
-        `key` tells two people of one name apart.
+        `key` tells two people of one name apart. Without a terminal the client sits at pipes.
         """
         key = key or name
         side = self.pair.client
@@ -155,7 +157,8 @@ class Room:
         extended = False
         while tried:
             arguments = tried.pop(0)
-            person = Person(name, start(side, fill(arguments, self.host(), self.port, name)))
+            words = fill(arguments, self.host(), self.port, name)
+            person = Person(name, start(side, words, terminal))
             self.people[key] = person
             person.named = "{name}" in arguments
             try:
@@ -302,9 +305,9 @@ class Room:
         isolate.end_strays()
 
 
-def start(side: Side, arguments: list[str]) -> Program:
+def start(side: Side, arguments: list[str], terminal: bool = TERMINAL) -> Program:
     try:
-        return Program([*side.command, *arguments], side.folder)
+        return Program([*side.command, *arguments], side.folder, terminal)
     except OSError as error:
         raise CannotRun("no_start", program=side.command[0], reason=error.strerror) from None
 

@@ -24,7 +24,6 @@ except ImportError:  # Windows: pipes instead
 KEPT = 4_000_000  # bytes of a program's output that are kept
 WIDTH, HEIGHT = 200, 50
 TERMINAL = pty is not None
-ENTER = "\r" if TERMINAL else "\n"
 PAUSE = 0.01  # seconds between two looks
 
 changed = threading.Condition()  # some program has written something, or has ended
@@ -45,28 +44,23 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 class Program:
     """A running program. Positions in its output count from its first byte."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self.command = command
+    def __init__(self, command: list[str], folder: Path, terminal: bool = TERMINAL) -> None:
+        self.command, self.terminal = command, terminal
         self.closed = False
         self.uncooked = False  # whether the checker has turned line editing off
         self.output, self.dropped = bytearray(), 0
         self.total, self.last = 0, time.monotonic()
         self.started = self.last
-        environment = isolate.environment(terminal=TERMINAL)
+        environment = isolate.environment(terminal)
         options = {"cwd": folder, "env": environment, "close_fds": True}
-        if TERMINAL:
+        if os.name == "posix":
+            options |= {"start_new_session": True, "preexec_fn": isolate.before_start}
+        if terminal:
             self.keyboard, screen = pty.openpty()
             fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
-            os.set_blocking(self.keyboard, False)
             try:
                 self.process = subprocess.Popen(
-                    command,
-                    stdin=screen,
-                    stdout=screen,
-                    stderr=screen,
-                    start_new_session=True,
-                    preexec_fn=isolate.before_start,
-                    **options,
+                    command, stdin=screen, stdout=screen, stderr=screen, **options
                 )
             except BaseException:
                 os.close(self.keyboard)
@@ -74,10 +68,13 @@ class Program:
             finally:
                 os.close(screen)
         else:
+            pipe = subprocess.PIPE
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                **options,
-            )  # fmt: skip
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0, **options
+            )
+            self.keyboard = self.process.stdin.fileno()
+        if os.name == "posix":
+            os.set_blocking(self.keyboard, False)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -99,8 +96,11 @@ class Program:
             changed.notify_all()
 
     def _next(self) -> bytes:
-        if not TERMINAL:
-            return self.process.stdout.read1(65_536)
+        if not self.terminal:
+            try:
+                return os.read(self.process.stdout.fileno(), 65_536)
+            except (OSError, ValueError):
+                return b""
         while not self.closed:
             try:
                 if select.select([self.keyboard], [], [], 0.1)[0]:
@@ -142,13 +142,6 @@ class Program:
     def _write(self, data: bytes, seconds: float = 5.0) -> bool:
         """Put bytes into its keyboard; False if it did not take them in time."""
         deadline = time.monotonic() + seconds
-        if not TERMINAL:
-            try:
-                self.process.stdin.write(data)
-                self.process.stdin.flush()
-                return True
-            except (OSError, ValueError):
-                return False
         while data:
             try:
                 data = data[os.write(self.keyboard, data[:1024]) :]
@@ -162,7 +155,7 @@ class Program:
 
     def canonical(self, on: bool) -> None:
         """Let the terminal edit lines, or not: edited lines end after 4,095 bytes."""
-        if not TERMINAL:
+        if not self.terminal:
             return
         with contextlib.suppress(OSError, termios.error):
             settings = termios.tcgetattr(self.keyboard)
@@ -174,14 +167,15 @@ class Program:
 
     def types(self, text: str, seconds: float = 5.0) -> bool:
         """Type text and Enter; several lines are pasted at once."""
-        data = (text.replace("\n", ENTER) + ENTER).encode()
+        enter = "\r" if self.terminal else "\n"
+        data = (text.replace("\n", enter) + enter).encode()
         if len(data) > 1000:
             self.canonical(False)
         return self._write(data, seconds)
 
     def ends_input(self) -> None:
         """Type Ctrl-D (at Windows: close the pipe)."""
-        if TERMINAL:
+        if self.terminal:
             if self.uncooked:
                 self.canonical(True)
             self._write(b"\x04")
@@ -224,7 +218,7 @@ class Program:
         self.reader.join(0.3)
         self.closed = True
         self.reader.join(2)
-        if TERMINAL:
+        if self.terminal:
             os.close(self.keyboard)
         else:
             for stream in self.process.stdin, self.process.stdout:
