@@ -134,5 +134,5 @@ class Page:
         if first:
             title = words.title(first["id"])
             self.line(self.paint(words("first", check=first["id"], title=title), BOLD))
-        elif not report["reason"]:
+        elif report["of"] and not report["reason"]:
             self.line(self.paint(words("all_pass"), BOLD))

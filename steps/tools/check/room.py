@@ -391,7 +391,8 @@ def from_argparse(source: str) -> list[list[str]]:
             required += [flags[-1], value]
         elif kind != "name":
             optional += [flags[-1], value]
-    return [each for each in (positional + required, positional + required + optional) if each]
+    found = [positional + required, positional + required + optional]
+    return [each for number, each in enumerate(found) if each and each not in found[:number]]
 
 
 def usage(told: str) -> list[list[str]]:
