@@ -20,6 +20,7 @@ from tools.check.session import wait_for
 
 TOLD = 2.0  # seconds in which people learn who came and who went
 STOPS = 2.0
+WORDS = 12.0  # for words to leave with
 SLACK = 0.4  # seconds that a busy machine may add
 BUSY = 0.35  # of a processor
 FLOOD_OUTPUT = 8_000  # bytes a second, of a program that has nothing to tell
@@ -43,7 +44,8 @@ class Check:
     run: Callable[[Lab], str | None] = field(repr=False)
 
 
-CHECKS: dict[str, Check] = {}  # in the order in which they run: three look at one client's end
+# In the order in which they run: three look at one client's end, and what counts comes first.
+CHECKS: dict[str, Check] = {}
 ORDER = [  # in the order in which they are shown
     *("start", "talk", "author", "third", "joined", "left", "silent", "idle", "survives"),
     *("lines", "letters", "stalled", "name", "word", "stop", "restart"),
@@ -370,156 +372,6 @@ def as_hint(lab: Lab, part: str, action: Callable[[], object]) -> bool:
     return False
 
 
-@check(graded=False, waits_for="talk")
-def lines(lab: Lab) -> str:
-    """Ten lines at once stay ten messages, each with its author."""
-    if os.name != "posix":
-        raise NotChecked("no_stop")
-    room = lab.room("ann", "bob", fresh=True)
-    for held in "server", "reader":
-        texts = [lab.text() for _ in range(10)]
-        before = room.marks()
-        program = room.server if held == "server" else room.people["bob"].program
-        lab.note(f"holds_{held}")
-        program.signal(signal.SIGSTOP)
-        lab.note("pastes", who="ann", first=texts[0], last=texts[-1])
-        if held == "server":
-            room.people["ann"].program.types("\n".join(texts))
-        else:
-            for text in texts:
-                room.people["ann"].program.types(text)
-                time.sleep(0.05)
-        room.people["ann"].program.quiet(0.4, 3.0)
-        time.sleep(0.2)
-        program.signal(signal.SIGCONT)
-        room.hear(["bob"], texts[-1], before, HEARS)
-        room.people["bob"].program.quiet(0.3, 2.0)
-        ten_messages(lab, held, texts, before["bob"])
-    return "credit"
-
-
-def ten_messages(lab: Lab, held: str, texts: list[str], since: int) -> None:
-    program = lab.current.people["bob"].program
-    drawn = program.lines(since)
-    screen = ("bob", since)
-    if any(sum(text in line for text in texts) > 1 for line in drawn):
-        raise Failure(f"lines.glued_{held}", screen)
-    for text in texts:
-        found = mark(drawn, text)
-        if found is None:
-            raise Failure(f"lines.lost_{held}", screen, text=text)
-        if "author" in lab.passed and not written_by(lab, found, "ann"):
-            raise Failure(f"lines.no_author_{held}", screen, text=text)
-
-
-def written_by(lab: Lab, found: str, author: str) -> bool:
-    return names(found, author) if lab.named else found == lab.marks.get(author, found)
-
-
-@check(graded=False, waits_for="talk")
-def letters(lab: Lab) -> str:
-    """3,000 Cyrillic letters arrive whole, at odd and even offsets."""
-    room = lab.room("ann", "bob", fresh="lines" not in lab.passed)
-    for offset in 0, 1:
-        begin, end = "x" * offset + lab.text(), lab.text()
-        before = room.marks()["bob"]
-        lab.note("letters", who="ann")
-        program = room.people["bob"].program
-        if not room.people["ann"].program.types(begin + LETTERS + end):
-            raise NotChecked("not_taken")
-        program.shows(end, before, 4.0)
-        program.quiet(0.4, 3.0)
-        raw = program.raw(before)
-        if any(letters_whole(line, begin, LETTERS, end) for line in program.lines(before)):
-            continue
-        broken = "\ufffd" in raw or "UnicodeDecodeError" in raw + room.server.raw()
-        came = len(re.findall("[а-яё]", raw))
-        verdict = "garbled" if broken else "lost" if came < len(LETTERS) else "pieces"
-        raise Failure(f"letters.{verdict}", ("bob", before), came=came)
-    return "credit"
-
-
-@check(graded=False, waits_for="third")
-def stalled(lab: Lab) -> str:
-    """One client that does not read stops nobody."""
-    if os.name != "posix":
-        raise NotChecked("no_stop")
-    took = None
-    for terminal in False, True:  # a terminal slows much text down, and some programs need one
-        took = flood_alone(lab, terminal)
-        if took is not None:
-            break
-    if took is None:
-        raise NotChecked("no_flood")
-    room = lab.current
-    lab.done.clear()
-    lab.note("stops_reading", who="carl")
-    room.people["carl"].program.signal(signal.SIGSTOP)
-    time.sleep(0.1)
-    before = room.marks()["bob"]
-    try:
-        if not flood_arrives(lab, max(4.0, 3 * took + 2)):
-            raise Failure("stalled.all", ("bob", before), who="carl", speaker="ann", reader="bob")
-    finally:
-        if "carl" in room.people:
-            room.people["carl"].program.signal(signal.SIGCONT)
-    return "credit"
-
-
-def flood_alone(lab: Lab, terminal: bool) -> float | None:
-    """Let ann flood while everybody reads; return the seconds it took, None if it was in vain."""
-    room = lab.room(fresh=True, small=True)
-    if not room.small:
-        raise NotChecked("no_buffers")
-    try:
-        lab.join("ann", terminal=terminal)
-    except ClientEnded:
-        return None
-    lab.room("ann", "bob", "carl", small=True)
-    text, before = lab.say("ann")
-    if room.hear(["bob"], text, before, HEARS):
-        return None
-    began = time.monotonic()
-    return time.monotonic() - began if flood_arrives(lab, 10.0) else None
-
-
-def flood_arrives(lab: Lab, seconds: float) -> bool:
-    """Let ann paste 160 KB; return whether bob has seen the end of it in time."""
-    room = lab.current
-    deadline = time.monotonic() + seconds
-    end = lab.text()
-    before = room.marks()["bob"]
-    lab.note("floods", who="ann", size=sum(map(len, FLOOD)) // 1000, text=end)
-    room.people["ann"].program.types("\n".join([*FLOOD, end]), seconds)
-    return room.people["bob"].program.shows(end, before, max(0.5, deadline - time.monotonic()))
-
-
-@check(graded=False, waits_for="third")
-def name(lab: Lab) -> str | None:
-    """A name that is taken is refused."""
-    if not lab.named:
-        raise NotChecked("no_names")
-    room = lab.room("ann", "bob", fresh=True)
-    usual = room.people["ann"].asked
-    try:
-        second = lab.join("ann", key="ann (2)")
-    except ClientEnded:
-        return None
-    told = [line for line in second.program.lines() if line.strip()]
-    if second.asked > usual or refused(told) or room.is_connected(second) is False:
-        return None
-    text, before = lab.say("ann (2)")
-    if room.hear(["bob"], text, before, HEARS):
-        if not second.program.alive() or refused(second.program.lines()):
-            return None
-        raise NotChecked("second_mute")
-    found = lab.mark_of("bob", text, before["bob"]) or ""
-    usual_mark = lab.marks.get("ann")
-    if usual_mark and found != usual_mark and not names(found, "ann"):
-        return "renamed"
-    raise Failure("name.same", ("bob", before["bob"]), text=text)
-
-
 @check(graded=True, waits_for="talk")
 def word(lab: Lab) -> str | None:
     """There is a word, an empty line or Ctrl-D to leave with, and the others are told."""
@@ -527,7 +379,10 @@ def word(lab: Lab) -> str | None:
     room = lab.room(*crowd, fresh=True)
     leaver = room.people[crowd[-1]]
     done = list(lab.done)
+    deadline = time.monotonic() + WORDS
     for way in [*words_to_leave(lab, leaver.program.raw()), "", None]:
+        if way and time.monotonic() > deadline:
+            continue
         lab.done[:] = done
         before = room.marks()
         outcome = leaves(lab, leaver, way)
@@ -652,3 +507,154 @@ def restart(lab: Lab) -> None:
         raise Failure("restart.busy", ("server", 0), port=port) from None
     if room.port != port:
         raise NotChecked("port_changes")
+
+
+@check(graded=False, waits_for="talk")
+def lines(lab: Lab) -> str:
+    """Ten lines at once stay ten messages, each with its author."""
+    if os.name != "posix":
+        raise NotChecked("no_stop")
+    room = lab.room("ann", "bob", fresh=True)
+    for held in "server", "reader":
+        texts = [lab.text() for _ in range(10)]
+        before = room.marks()
+        program = room.server if held == "server" else room.people["bob"].program
+        lab.note(f"holds_{held}")
+        program.signal(signal.SIGSTOP)
+        lab.note("pastes", who="ann", first=texts[0], last=texts[-1])
+        if held == "server":
+            room.people["ann"].program.types("\n".join(texts))
+        else:
+            for text in texts:
+                room.people["ann"].program.types(text)
+                time.sleep(0.05)
+        room.people["ann"].program.quiet(0.4, 3.0)
+        time.sleep(0.2)
+        program.signal(signal.SIGCONT)
+        room.hear(["bob"], texts[-1], before, HEARS)
+        room.people["bob"].program.quiet(0.3, 2.0)
+        ten_messages(lab, held, texts, before["bob"])
+    return "credit"
+
+
+def ten_messages(lab: Lab, held: str, texts: list[str], since: int) -> None:
+    program = lab.current.people["bob"].program
+    drawn = program.lines(since)
+    screen = ("bob", since)
+    if any(sum(text in line for text in texts) > 1 for line in drawn):
+        raise Failure(f"lines.glued_{held}", screen)
+    for text in texts:
+        found = mark(drawn, text)
+        if found is None:
+            raise Failure(f"lines.lost_{held}", screen, text=text)
+        if "author" in lab.passed and not written_by(lab, found, "ann"):
+            raise Failure(f"lines.no_author_{held}", screen, text=text)
+
+
+def written_by(lab: Lab, found: str, author: str) -> bool:
+    return names(found, author) if lab.named else found == lab.marks.get(author, found)
+
+
+@check(graded=False, waits_for="talk")
+def letters(lab: Lab) -> str:
+    """3,000 Cyrillic letters arrive whole, at odd and even offsets."""
+    room = lab.room("ann", "bob", fresh="lines" not in lab.passed)
+    for offset in 0, 1:
+        begin, end = "x" * offset + lab.text(), lab.text()
+        before = room.marks()["bob"]
+        lab.note("letters", who="ann")
+        program = room.people["bob"].program
+        if not room.people["ann"].program.types(begin + LETTERS + end):
+            raise NotChecked("not_taken")
+        program.shows(end, before, 1.0)
+        settled = program.quiet(1.0, 4.0)  # also where the end never comes
+        raw = program.raw(before)
+        if any(letters_whole(line, begin, LETTERS, end) for line in program.lines(before)):
+            continue
+        broken = "\ufffd" in raw or "UnicodeDecodeError" in raw + room.server.raw()
+        came = len(re.findall("[а-яё]", raw))
+        lost = settled and came < len(LETTERS)
+        verdict = "garbled" if broken else "lost" if lost else "pieces"
+        raise Failure(f"letters.{verdict}", ("bob", before), came=came)
+    return "credit"
+
+
+@check(graded=False, waits_for="third")
+def name(lab: Lab) -> str | None:
+    """A name that is taken is refused."""
+    if not lab.named:
+        raise NotChecked("no_names")
+    room = lab.room("ann", "bob", fresh=True)
+    usual = room.people["ann"].asked
+    try:
+        second = lab.join("ann", key="ann (2)")
+    except ClientEnded:
+        return None
+    told = [line for line in second.program.lines() if line.strip()]
+    if second.asked > usual or refused(told) or room.is_connected(second) is False:
+        return None
+    text, before = lab.say("ann (2)")
+    if room.hear(["bob"], text, before, HEARS):
+        if not second.program.alive() or refused(second.program.lines()):
+            return None
+        raise NotChecked("second_mute")
+    found = lab.mark_of("bob", text, before["bob"]) or ""
+    usual_mark = lab.marks.get("ann")
+    if usual_mark and found != usual_mark and not names(found, "ann"):
+        return "renamed"
+    raise Failure("name.same", ("bob", before["bob"]), text=text)
+
+
+@check(graded=False, waits_for="third")
+def stalled(lab: Lab) -> str:
+    """One client that does not read stops nobody."""
+    if os.name != "posix":
+        raise NotChecked("no_stop")
+    took = None
+    for terminal in False, True:  # a terminal slows much text down, and some programs need one
+        took = flood_alone(lab, terminal)
+        if took is not None:
+            break
+    if took is None:
+        raise NotChecked("no_flood")
+    room = lab.current
+    lab.done.clear()
+    lab.note("stops_reading", who="carl")
+    room.people["carl"].program.signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    before = room.marks()["bob"]
+    try:
+        if not flood_arrives(lab, max(4.0, 3 * took + 2)):
+            raise Failure("stalled.all", ("bob", before), who="carl", speaker="ann", reader="bob")
+    finally:
+        if "carl" in room.people:
+            room.people["carl"].program.signal(signal.SIGCONT)
+    return "credit"
+
+
+def flood_alone(lab: Lab, terminal: bool) -> float | None:
+    """Let ann flood while everybody reads; return the seconds it took, None if it was in vain."""
+    room = lab.room(fresh=True, small=True)
+    if not room.small:
+        raise NotChecked("no_buffers")
+    try:
+        lab.join("ann", terminal=terminal)
+    except ClientEnded:
+        return None
+    lab.room("ann", "bob", "carl", small=True)
+    text, before = lab.say("ann")
+    if room.hear(["bob"], text, before, HEARS):
+        return None
+    began = time.monotonic()
+    return time.monotonic() - began if flood_arrives(lab, 10.0) else None
+
+
+def flood_arrives(lab: Lab, seconds: float) -> bool:
+    """Let ann paste 160 KB; return whether bob has seen the end of it in time."""
+    room = lab.current
+    deadline = time.monotonic() + seconds
+    end = lab.text()
+    before = room.marks()["bob"]
+    lab.note("floods", who="ann", size=sum(map(len, FLOOD)) // 1000, text=end)
+    room.people["ann"].program.types("\n".join([*FLOOD, end]), seconds)
+    return room.people["bob"].program.shows(end, before, max(0.5, deadline - time.monotonic()))

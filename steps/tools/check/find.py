@@ -1,5 +1,6 @@
 """Which file of a folder is the server, which one the client, and how they are started."""
 
+import difflib
 import re
 import shlex
 import shutil
@@ -56,7 +57,12 @@ class Side:
     command: list[str]
     folder: Path
     source: str = ""  # of its own file
-    arguments: list[str] = field(default_factory=list)  # {host}, {port}, {name} are filled in
+    others: list[list[str]] = field(default_factory=list)  # client2.py, client3.py: as client1.py
+
+    def command_of(self, number: int) -> list[str]:
+        """Return how the program of this person is started: the first one is number 0."""
+        commands = [self.command, *self.others]
+        return commands[number % len(commands)]
 
 
 @dataclass
@@ -168,7 +174,22 @@ def guessed(role: str, folder: Path, texts: dict[Path, str], near: Path | None) 
     source = texts[best]
     if role == "client" and (window := WINDOWS.search(source + imported(best, texts))):
         raise CannotRun("window", module=window.group(1), file=best.name)
-    return Side(started(best), best.resolve().parent, source)
+    others = [] if role == "server" else numbered(best, texts)
+    return Side(started(best), best.resolve().parent, source, others)
+
+
+def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:
+    """Return how client2.py, client3.py are started, if they are client1.py once more."""
+    stem = re.sub(r"[_-]?\d+$", "", path.stem)
+    found = []
+    for other in sorted(texts):
+        same_place = other.parent == path.parent and other != path
+        is_next = re.fullmatch(rf"{re.escape(stem)}[_-]?\d*", other.stem)
+        if same_place and is_next and other.suffix == path.suffix:
+            likeness = difflib.SequenceMatcher(None, texts[path], texts[other]).quick_ratio()
+            if likeness > 0.9:
+                found.append(started(other))
+    return found
 
 
 def imported(path: Path, texts: dict[Path, str]) -> str:

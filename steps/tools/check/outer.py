@@ -33,8 +33,7 @@ def run(
     settings = {
         "folder": str(pair.folder),
         "sides": [
-            {"command": side.command, "folder": str(side.folder), "source": side.source}
-            for side in (pair.server, pair.client)
+            {**vars(side), "folder": str(side.folder)} for side in (pair.server, pair.client)
         ],
         "sources": pair.sources,
         "lang": words.language,

@@ -60,6 +60,8 @@ class Page:
     def check(self, result: dict) -> None:
         """Show one verdict: a line, and a story if it has one."""
         status = result["status"]
+        if result["waits_for"]:
+            return  # the table says so, in one line
         if status == "fail" and not result["graded"]:
             status = "hint"
         sign, style = SIGNS[status]
@@ -122,6 +124,8 @@ class Page:
             else:
                 sign, style = SIGNS[status]
             verdict = words(status)
+            if each["waits_for"]:
+                verdict = f"{verdict}: {each['note']}"
             self.line(f"  {self.paint(sign, style)} {each['id']:<10}{verdict:<14}{kind}")
         hints = [each for each in report["checks"] if not each["graded"]]
         values = {"score": report["score"], "of": report["of"], "seconds": report["seconds"]}

@@ -17,6 +17,7 @@ CLIENT_STARTS = 10.0
 PASSWORD = "secret123"
 USAGE = re.compile(r"usage|использ|запуск|argument|аргумент|IndexError|параметр", re.IGNORECASE)
 LAST_LINES = 6
+PEOPLE = ["ann", "bob", "carl", "dora", "eva"]
 
 
 class ServerEnded(Exception):
@@ -158,7 +159,8 @@ class Room:
         while tried:
             arguments = tried.pop(0)
             words = fill(arguments, self.host(), self.port, name)
-            person = Person(name, start(side, words, terminal))
+            number = PEOPLE.index(name) if name in PEOPLE else 0
+            person = Person(name, start(side, words, terminal, number))
             self.people[key] = person
             person.named = "{name}" in arguments
             try:
@@ -305,9 +307,9 @@ class Room:
         isolate.end_strays()
 
 
-def start(side: Side, arguments: list[str], terminal: bool = TERMINAL) -> Program:
+def start(side: Side, arguments: list[str], terminal: bool = TERMINAL, number: int = 0) -> Program:
     try:
-        return Program([*side.command, *arguments], side.folder, terminal)
+        return Program([*side.command_of(number), *arguments], side.folder, terminal)
     except OSError as error:
         raise CannotRun("no_start", program=side.command[0], reason=error.strerror) from None
 
@@ -334,8 +336,6 @@ def fill(arguments: list[str], host: str, port: int, name: str) -> list[str]:
 def ways(side: Side, role: str) -> list[list[str]]:
     """Return the command lines to try, the likeliest first."""
     found: list[list[str]] = [[]]
-    if side.arguments:
-        return [side.arguments]
     if "argv" in side.source:
         found += from_argv(side.source)
     if "argv" in side.source or not side.source:

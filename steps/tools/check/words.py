@@ -473,10 +473,10 @@ VERDICTS = {
     "letters.lost": (
         WHOLE,
         (
-            "Пришло {came} букв из 3000: одно сообщение не помещается в один recv, и остаток "
-            "потерян.",
-            "{came} letters of 3,000 came: a message does not fit into one recv, and the rest is "
-            "lost.",
+            "Пришло {came} букв из 3000. recv вернул часть сообщения: либо остаток отброшен, либо "
+            "в этой части разорвана двухбайтовая буква, а ошибка decode перехвачена молча.",
+            "{came} letters of 3,000 came. recv returned a piece of the message: either the rest "
+            "was dropped, or the piece ended inside a letter and the error of decode was hidden.",
         ),
         S3_WHY,
     ),
@@ -607,7 +607,7 @@ REMARKS = {
 }
 
 NOT_CHECKED = {
-    "waits": ("сначала должно получиться: {check}", "can't check until this works: {check}"),
+    "waits": ("сначала должно получиться {check}", "can't check until {check} works"),
     "unsteady": ("сообщения доходят не каждый раз", "messages do not arrive each time"),
     "no_processor_time": (
         "эта система не сообщает время процессора",
@@ -631,6 +631,7 @@ NOT_CHECKED = {
         "вторую ann не слышно, причина неизвестна",
         "the second ann is not heard, for reasons unknown",
     ),
+    "no_time": ("проверка и так длилась долго", "the checks took long enough"),
     "no_ctrl_c": (
         "на этой системе нажать Ctrl-C в другом окне нельзя",
         "Ctrl-C cannot be pressed for another program on this system",
