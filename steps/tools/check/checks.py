@@ -7,6 +7,8 @@ returns the key of a remark for those that pass, or None.
 import os
 import re
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,16 +22,17 @@ from tools.check.session import wait_for
 
 TOLD = 2.0  # seconds in which people learn who came and who went
 STOPS = 2.0
+STANDSTILL = 2.5  # seconds without a byte: no more will come
 WORDS = 12.0  # for words to leave with
 SLACK = 0.4  # seconds that a busy machine may add
-BUSY = 0.35  # of a processor
+BUSY, VERY_BUSY = 0.35, 0.6  # of a processor: all the time; at first, until something blocks
 FLOOD_OUTPUT = 8_000  # bytes a second, of a program that has nothing to tell
 ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 LETTERS = ALPHABET * (3000 // len(ALPHABET)) + ALPHABET[: 3000 % len(ALPHABET)]
 FLOOD = ["x" * 399] * 400  # 160 KB: a stopped reader's buffers take some 50 KB
 LEAVING = (
     r"[/\\!:.#{]{0,2}(?:exit|quit|leave|bye|goodbye|stop|close|end|logout|disconnect|q|x|off"
-    r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)}?"
+    r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)}?(?:[ _](?:the )?chat| из чата)?"
 )
 USUAL = ["/quit", "exit", "/exit", "quit", "q", "выход", "/выход", "bye"]
 
@@ -276,11 +279,13 @@ def idle(lab: Lab) -> None:
     after = after_kill(lab)
     if after.load[0] is None:
         raise NotChecked("no_processor_time")
+    if os.environ.get("CHAT_CHECK_DEBUG"):
+        print(after.load, after.output, file=sys.stderr)
     first, *later = after.load
-    value = round(100 * min(later))
     if first >= BUSY and min(later) >= BUSY:
         raise Failure("idle.always", ("server", 0), load=round(100 * first), who=after.victim)
-    if min(later) >= BUSY:
+    if min(later) >= BUSY or later[0] >= VERY_BUSY:
+        value = round(100 * max(later))
         raise Failure("idle.spins", ("server", 0), load=value, who=after.victim)
     if min(after.output[1:]) >= FLOOD_OUTPUT > after.output[0]:
         rate = round(min(after.output[1:]) / 1000)
@@ -345,8 +350,8 @@ def newcomer_talks(lab: Lab, verdict: str, newcomer: str) -> None:
     try:
         lab.join(newcomer)
     except ClientEnded:
-        screen = (newcomer, 0)
-        raise Failure(verdict, screen, speaker=newcomer, reader=newcomer) from None
+        values = {"speaker": newcomer, "reader": "ann", "text": lab.text()}
+        raise Failure(verdict, (newcomer, 0), **values) from None
     lab.current.calm()
     for attempt in range(2):
         try:
@@ -386,6 +391,12 @@ def word(lab: Lab) -> str | None:
         lab.done[:] = done
         before = room.marks()
         outcome = leaves(lab, leaver, way)
+        if outcome == "stays" and way and way in lab.pair.sources:
+            # It went to the others as a message, but the program knows the word.
+            text, marks = lab.say(leaver.name)
+            outcome = "hangs" if room.hear(["ann"], text, marks, HEARS) else "stays"
+            if outcome == "hangs" and leaver.program.ends(1.0):
+                outcome = "leaves"
         if outcome == "stays":
             continue
         shown = lab.words.way(way)
@@ -633,7 +644,7 @@ def stalled(lab: Lab) -> str:
 
 
 def flood_alone(lab: Lab, terminal: bool) -> float | None:
-    """Let ann flood while everybody reads; return the seconds it took, None if it was in vain."""
+    """Let ann flood while everybody reads; return the seconds it took, None if she is not heard."""
     room = lab.room(fresh=True, small=True)
     if not room.small:
         raise NotChecked("no_buffers")
@@ -646,15 +657,25 @@ def flood_alone(lab: Lab, terminal: bool) -> float | None:
     if room.hear(["bob"], text, before, HEARS):
         return None
     began = time.monotonic()
-    return time.monotonic() - began if flood_arrives(lab, 10.0) else None
+    if not flood_arrives(lab, 10.0):
+        raise NotChecked("no_flood")
+    return time.monotonic() - began
 
 
 def flood_arrives(lab: Lab, seconds: float) -> bool:
-    """Let ann paste 160 KB; return whether bob has seen the end of it in time."""
-    room = lab.current
-    deadline = time.monotonic() + seconds
-    end = lab.text()
-    before = room.marks()["bob"]
+    """Let ann paste 160 KB; return whether bob sees the end of it: while more comes, wait."""
+    ann, bob = (lab.current.people[name].program for name in ("ann", "bob"))
+    end, before, began = lab.text(), bob.position(), time.monotonic()
     lab.note("floods", who="ann", size=sum(map(len, FLOOD)) // 1000, text=end)
-    room.people["ann"].program.types("\n".join([*FLOOD, end]), seconds)
-    return room.people["bob"].program.shows(end, before, max(0.5, deadline - time.monotonic()))
+    # The program may cease to take what is typed.
+    pasting = threading.Thread(
+        target=ann.types, args=("\n".join([*FLOOD, end]), seconds), daemon=True
+    )
+    pasting.start()
+
+    def over() -> bool:
+        idle = time.monotonic() - max(bob.last, began)
+        return idle > STANDSTILL or bob.shows(end, before, 0)
+
+    wait_for(over, seconds)
+    return bob.shows(end, before, 0)

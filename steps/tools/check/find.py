@@ -97,8 +97,8 @@ def find(folder: Path, server: str | None = None, client: str | None = None) -> 
             sides[role] = named(given, folder)
     for role in "server", "client":
         if role not in sides:
-            near = sides.get("server")
-            sides[role] = guessed(role, folder, texts, near.folder if near else None)
+            near = Path(sides["server"].command[-1]) if role == "client" else None
+            sides[role] = guessed(role, folder, texts, near)
     return Pair(folder, sides["server"], sides["client"], "\n".join(texts.values()))
 
 
@@ -234,9 +234,19 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
         points -= 1.5
     if re.search(r"test|example|old|backup|copy|копия", str(path.name), re.IGNORECASE):
         points -= 2
+    if role == "server":
+        points += 1.5 * bool(re.search("thread|async", text, re.I))
+        points += bool(re.search("chat|чат|nick|broadcast", text + path.name, re.I))
     if near is not None:
-        points += 1.5 * (path.resolve().parent == near)
+        points += 1.5 * (path.resolve().parent == near.parent)
+        points += 2 * (subject(path) == subject(near))
     return points - 0.1 * len(path.parts)
+
+
+def subject(path: Path) -> str:
+    """Return what is left of a file's name without its role: "task4" of "task4_client1.py"."""
+    plain = re.sub(r"(?i)server|client|сервер|клиент|serv|cli", " ", path.stem)
+    return re.sub(r"[\W_]+\d*$|^[\W_]+", "", plain).strip().lower()
 
 
 def imports(path: Path, texts: dict[Path, str]) -> set[str]:

@@ -171,7 +171,9 @@ class Lab:
     def is_empty_message(self, line: str, author: str) -> bool:
         """Return whether a line is the mark of an author and nothing more."""
         form = self.marks.get(author) or self.marks.get("*", "").replace("*", author)
-        return bool(form) and bare(line) == form
+        if not form:
+            return False
+        return bare(line) == form or line.count(form) > 1
 
     def learn_mark(self, author: str, found: str) -> None:
         self.marks[author] = found

@@ -91,6 +91,8 @@ def news(lines: list[str], prompt: str = "") -> list[str]:
     told = []
     for line in lines:
         stripped = line.strip()
+        if stripped.startswith(("Traceback (most recent", "Exception in thread")):
+            break  # of the client's own: not what the chat tells
         if prompt.strip() and stripped.startswith(prompt.strip()):
             stripped = stripped[len(prompt.strip()) :].strip()
         if stripped and not BARE.match(stripped):
