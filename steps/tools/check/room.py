@@ -85,17 +85,20 @@ class Room:
                     each.close()
                 return
             failures.append(program)
-            if program.alive():
+            if program.alive() or self.port:
                 break
             if len(failures) == 1 and known is None:
                 tried = usage(program.raw()) + tried
         self.server = failures[0]  # where each way fails, the first one tells the most
         for each in failures[1:]:
             each.close()
-        raise ServerEnded("deaf" if self.server.alive() else "ended")
+        if self.server.alive():
+            raise ServerEnded("deaf")
+        raise ServerEnded("background" if self.port else "ended")
 
     def restart_server(self) -> None:
         """Start the server once more, where it was."""
+        self.port = 0
         self.leavers.append(self.server)
         self.start_server()
 
@@ -105,7 +108,7 @@ class Room:
         deadline = looked + SERVER_STARTS
         while time.monotonic() < deadline:
             if self.look_for_port(program):
-                return True
+                return program.alive()
             if not program.alive():
                 program.ends(0.1)
                 return False

@@ -45,8 +45,8 @@ DOING = {
         "{who} types a line of 3,000 Cyrillic letters between two words",
     ),
     "floods": (
-        "{who} вставляет {size} КБ строк из букв x и в конце {text}",
-        "{who} pastes {size} KB of lines of x, and {text} at the end",
+        "{who} вставляет {size} КБ строк из букв x",
+        "{who} pastes {size} KB of lines of x",
     ),
     "killed": (
         "окно клиента {who} закрыто (процесс завершён без предупреждения)",
@@ -663,6 +663,12 @@ REASONS = {  # why a pair could not be run
         "The program {program} is not installed here.",
     ),
     "no_start": ("{program} не запускается: {reason}.", "{program} does not start: {reason}."),
+    "server_background": (
+        "Сервер ушёл в фон: запущенный процесс завершился, а порт слушает другой. Проверять можно "
+        "только сервер, который остаётся в своём окне.",
+        "The server went into the background: the process that was started has ended. Only a "
+        "server that stays in its window can be checked.",
+    ),
     "server_ended": ("Сервер сразу завершился.", "The server ended at once."),
     "client_ended": (
         "Клиент завершился, прежде чем можно было написать сообщение.",
