@@ -519,6 +519,8 @@ def restart(lab: Lab) -> None:
     except ServerEnded:
         raise Failure("restart.busy", ("server", 0), port=port) from None
     if room.port != port:
+        if len(lab.ports) > 1 and set(lab.ports) == {port}:  # it has always been this one
+            raise Failure("restart.busy", ("server", 0), port=port)
         raise NotChecked("port_changes")
 
 

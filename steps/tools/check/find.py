@@ -25,6 +25,7 @@ SKIPPED = {
     *("__pycache__", "node_modules", "venv", ".venv", "env", ".git", "site-packages", ".idea"),
     *("__MACOSX", ".vscode", "build", "dist"),
 }
+LEAST = 1.0  # points of a file that may be the server or the client
 MOST_FILES, MOST_DEPTH, MOST_BYTES = 400, 4, 200_000
 LISTENS = re.compile(
     r"\.listen\s*\(|socketserver|start_server|create_server|ServerSocket|TCPServer|net\.Listen"
@@ -168,7 +169,7 @@ def started(path: Path) -> list[str]:
 def guessed(role: str, folder: Path, texts: dict[Path, str], near: Path | None) -> Side:
     """Return the side that a file of the folder most likely is."""
     ranked = sorted(texts, key=lambda path: -score(role, path, texts, near))
-    if not ranked or score(role, ranked[0], texts, near) < 4:
+    if not ranked or score(role, ranked[0], texts, near) < LEAST:
         raise CannotRun(f"no_{role}", folder=folder)
     best = ranked[0]
     source = texts[best]
@@ -217,7 +218,7 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
     elif wanted.search(text):
         points += 3
     else:
-        points -= 5
+        points -= 2
     has_unwanted = connects if role == "server" else listens
     if has_unwanted and unwanted.search(own):
         points -= 2
@@ -240,7 +241,7 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
     if near is not None:
         points += 1.5 * (path.resolve().parent == near.parent)
         points += 2 * (subject(path) == subject(near))
-    return points - 0.1 * len(path.parts)
+    return points
 
 
 def subject(path: Path) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -47,6 +48,13 @@ class Session:
         if not isolate.inside():
             isolate.end_descendants()
         os._exit(0)  # in namespaces everything else ends with this process
+
+    def end_with_outer(self) -> None:
+        """Wait until the outer process has gone; end with it, however it ended."""
+        os.read(0, 1)
+        if not isolate.inside():
+            isolate.end_descendants()
+        os._exit(1)
 
     def run(self) -> None:
         """Run all checks, or the one that is asked for and those that it waits for."""
@@ -144,12 +152,13 @@ def needed(only: str | None) -> list[str]:
 
 
 def main() -> None:
-    settings = json.loads(sys.stdin.read())
+    settings = json.loads(sys.stdin.readline())
     if hasattr(signal, "SIGINT"):
         isolate.take_signals()
     isolate.adopt_orphans()
     session = Session(settings)
     isolate.watch(session.stop, MOST_SECONDS)
+    threading.Thread(target=session.end_with_outer, daemon=True).start()
     session.run()
     os._exit(0)
 

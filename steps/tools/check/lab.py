@@ -56,7 +56,7 @@ class Lab:
         self.named = False  # whether people have names in this chat
         self.marks: dict[str, str] = {}  # how messages name their authors
         self.aftermath = None
-        self.server_seen = 0  # up to where the server's output belongs to earlier checks
+        self.ports: list[int] = []  # of the rooms so far
 
     # Rooms
 
@@ -68,7 +68,7 @@ class Lab:
         if not self.current:
             self.current = Room.__new__(Room)
             self.current.__init__(self.pair, self.recipe, small)
-            self.server_seen = 0
+            self.ports.append(self.current.port)
         if self.current.people:
             self.note("in_chat", who=", ".join(self.current.people))
         for name in people:
@@ -149,7 +149,7 @@ class Lab:
             message = next((text for text in texts if text in line), None)
             if message:
                 line = self.without_message(line, message, about)
-            if line and not self.is_empty_message(line, about):
+            if re.search(r"[^\W\d_]{2}", line) and not self.is_empty_message(line, about):
                 told.append(line)
         return told
 

@@ -1,5 +1,6 @@
 """Runs the inner process over a pair, bounds its time, and makes one report of what it tells."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -87,8 +88,8 @@ def events(wrapper: list[str], settings: dict):
     guard = threading.Timer(MOST_SECONDS + 15, inner.kill)
     guard.start()
     try:
-        inner.stdin.write(json.dumps(settings))
-        inner.stdin.close()
+        inner.stdin.write(json.dumps(settings) + "\n")
+        inner.stdin.flush()  # and stays open: when this process ends, the inner one sees it
         for line in inner.stdout:
             event = read(line)
             if event:
@@ -103,6 +104,8 @@ def events(wrapper: list[str], settings: dict):
             except subprocess.TimeoutExpired:
                 inner.kill()
         inner.wait()
+        with contextlib.suppress(OSError):
+            inner.stdin.close()
         inner.stdout.close()
 
 

@@ -111,6 +111,7 @@ class Room:
                 return program.alive()
             if not program.alive():
                 program.ends(0.1)
+                wait_for(lambda: self.look_for_port(program), 0.5)  # has it left another behind?
                 return False
             if time.monotonic() - looked > 0.5 and program.quiet(0.2, 0.3):
                 kind = question(program.lines(answered))
@@ -264,9 +265,14 @@ class Room:
         return {name: person.mark() for name, person in self.people.items()}
 
     def news(self, name: str, since: int) -> list[str]:
-        """Return the lines that somebody was told since a position."""
+        """Return the lines that somebody was told since a position, and not before.
+
+        Some clients clear the screen and write all of it again.
+        """
         person = self.people[name]
-        return news(person.program.lines(since), person.prompt)
+        before = {line.strip() for line in person.program.lines_before(since)}
+        lines = [line for line in person.program.lines(since) if line.strip() not in before]
+        return news(lines, person.prompt)
 
     def calm(self, silence: float = 0.25, most: float = 2.0) -> None:
         """Wait until all screens have been quiet for a moment."""

@@ -125,6 +125,12 @@ class Program:
         """Return the lines that were drawn since a position; the last one is unfinished."""
         return draw(self.raw(since))
 
+    def lines_before(self, position: int) -> list[str]:
+        """Return the lines that were drawn up to a position."""
+        with changed:
+            data = bytes(self.output[: max(0, position - self.dropped)])
+        return draw(data.decode("utf-8", "replace"))
+
     def shows(self, text: str, since: int, seconds: float) -> bool:
         """Wait until `text` is on the screen."""
         sought = text.encode()
