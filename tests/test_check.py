@@ -3,9 +3,12 @@
 import csv
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +29,6 @@ from tools.check.words import NOT_CHECKED, VERDICTS, Words
 
 STEPS = Path(__file__).parents[1] / "steps"
 PAIRS = Path(__file__).parent / "pairs"
-EXPECTED = PAIRS / "expected.json"
 linux_only = pytest.mark.skipif(not isolate.LINUX, reason="needs Linux")
 
 
@@ -250,8 +252,6 @@ def test_each_check_has_a_title_and_stands_in_the_table():
 
 
 def test_each_verdict_that_the_code_names_has_its_texts():
-    import re
-
     source = (STEPS / "tools" / "check" / "checks.py").read_text("utf-8")
     named = set(re.findall(r'Failure\("([\w.]+)"', source))
     assert named <= set(VERDICTS)
@@ -312,3 +312,163 @@ def test_a_module_that_is_missing_is_named(tmp_path):
     told = checker(str(tmp_path), "--lang", "en")
     assert told.returncode == 2
     assert "There is no module no_such_module" in told.stdout
+
+
+# Verdicts on real pairs
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A function that copies a pair: some of them write into their own folder."""
+
+    def copy(name: str, **changes: tuple[str, str]) -> Path:
+        folder = shutil.copytree(PAIRS / name, tmp_path / name)
+        for file, (old, new) in changes.items():
+            path = folder / f"{file}.py"
+            text = path.read_text("utf-8")
+            assert old in text
+            path.write_text(text.replace(old, new), "utf-8")
+        return folder
+
+    return copy
+
+
+def verdict(report: dict, check: str) -> tuple[str, str]:
+    [result] = [each for each in report["checks"] if each["id"] == check]
+    return result["status"], result["verdict"]
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("name", "check", "wanted"),
+    [
+        ("busy_loop", "idle", ("fail", "spins")),
+        ("no_author", "author", ("fail", "none")),
+        ("name_in_accept", "silent", ("fail", "newcomer")),
+        ("left_not_told", "left", ("fail", "nothing")),
+        ("left_told_late", "left", ("fail", "late")),
+        ("left_but_not_who", "left", ("fail", "not_who")),
+        ("client_cannot_end", "word", ("fail", "hangs")),
+        ("no_daemon", "stop", ("fail", "hangs")),
+        ("no_reuse", "restart", ("fail", "busy")),
+        ("two_only", "third", ("fail", "unheard")),
+        ("right_json", "left", ("pass", "")),
+        ("right_json", "stop", ("pass", "")),
+    ],
+)
+def test_one_check_alone_gives_its_verdict(pair, name, check, wanted):
+    report = report_on(pair(name), "--only", check)
+    assert [each["id"] for each in report["checks"]] == [check]
+    assert verdict(report, check) == wanted
+
+
+@linux_only
+def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
+    folder = pair("no_author")
+    told = checker(str(folder), "--only", "author")
+    assert told.returncode == 1
+    for part in "что сделано", "ожидалось", "на экране bob", "вероятно", "прочитать", "повторить":
+        assert f"    {part}:" in told.stdout
+    assert f"python3 steps check {folder} --only author" in told.stdout
+    assert told.stdout.rstrip().endswith(
+        "Сначала исправьте «author»: видно, кто написал сообщение."
+    )
+    assert "\x1b" not in told.stdout
+
+
+@linux_only
+def test_what_waits_for_a_check_that_fails_is_not_run(pair):
+    report = report_on(pair("two_only"), "--only", "silent")
+    assert verdict(report, "silent") == ("not_run", "waits")
+    assert report["checks"][0]["waits_for"] == "third"
+
+
+@linux_only
+@pytest.mark.slow
+def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):
+    report = report_on(pair("right_json"))
+    assert set(verdicts(report).values()) == {"pass"}
+    assert report["score"] == report["of"] == 11
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["step3_multi_threaded", "step4_framing_and_exit"])
+def test_the_steps_pass_what_is_graded(step):
+    report = report_on(STEPS / step)
+    assert report["score"] == report["of"] == 11, report
+    wanted = {"step3_multi_threaded": "fail", "step4_framing_and_exit": "pass"}[step]
+    assert verdicts(report)["lines"] == verdicts(report)["stalled"] == wanted
+
+
+# A class
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A class that was checked: one never listens, one forks for ever, one floods the disk."""
+    place = tmp_path_factory.mktemp("class")
+    for name in "never_listens", "floods_disk", "module_missing", "gui_client", "udp":
+        shutil.copytree(PAIRS / name, place / "submissions" / name)
+    bomb = place / "submissions" / "forks"
+    pair_of(shutil.copytree(PAIRS / "no_author", bomb))
+    text = (bomb / "server.py").read_text("utf-8")
+    (bomb / "server.py").write_text(
+        "import os, time\nwhile True:\n"
+        "    if os.fork() == 0:\n        os.setsid()\n        time.sleep(300)\n" + text,
+        "utf-8",
+    )
+    told = checker("--class", "submissions", "--jobs", "2", cwd=place)
+    return place, told
+
+
+@linux_only
+def test_a_class_gives_a_row_for_each_submission(lesson):
+    place, told = lesson
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("Проверка запускает чужой код")
+    with (place / "class.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["submission"]: row for row in csv.DictReader(file)}
+    assert sorted(rows) == sorted(each.name for each in (place / "submissions").iterdir())
+    assert "chat_utils" in rows["module_missing"]["remark"]
+    assert "tkinter" in rows["gui_client"]["remark"]
+    assert "процессов" in rows["forks"]["remark"]
+    assert rows["never_listens"]["start"] == "fail:deaf"
+    assert rows["udp"]["start"] == "fail:udp"
+    for name in rows:
+        assert (place / "class-texts" / f"{name}.txt").read_text("utf-8").strip()
+
+
+@linux_only
+def test_a_class_leaves_nothing_behind(lesson):
+    place, _ = lesson
+    assert not list((place / "submissions").rglob("*.log"))
+    left = [pid for pid in isolate.processes() if str(place) in command_line(pid)]
+    assert left == []
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@linux_only
+@pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
+def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
+    folder = pair("right_json")
+    environment = os.environ | {"CHAT_CHECK_NO_NAMESPACES": namespaces}
+    command = [sys.executable, str(STEPS), "check", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as outer:
+        for line in outer.stdout:
+            if b"talk" in line:
+                break
+        outer.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        left = [pid for pid in isolate.processes() if str(folder) in command_line(pid)]
+        if not left:
+            break
+        time.sleep(0.05)
+    assert left == []

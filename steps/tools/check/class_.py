@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from tools.check.checks import ORDER
 from tools.check.report import Page
 from tools.check.words import Words
 
-MOST_COPIED = 50_000_000  # bytes of a submission
+MOST_COPIED = 40_000_000  # bytes of a submission
 
 
 def run(folder: Path, options: argparse.Namespace, words: Words) -> int:
@@ -26,7 +27,7 @@ def run(folder: Path, options: argparse.Namespace, words: Words) -> int:
     if not submissions:
         return complain(words("no_submissions", folder=folder))
     table = Path(options.csv or "class.csv")
-    texts = table.with_suffix("") if table.suffix else Path(f"{table}-texts")
+    texts = table.with_name(f"{table.stem}-texts")
     try:
         texts.mkdir(parents=True, exist_ok=True)
         table.touch()
@@ -62,15 +63,22 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
     page = Page(words, to_screen=False)
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
         try:
-            copy = copied(submission, Path(place) / submission.name)
-            pair = find.find(copy.resolve())
+            too_big(submission)
+            folder = submission.resolve()
+            if not wrapper:
+                folder = copied(submission, Path(place).resolve() / submission.name)
+            pair = find.find(folder)
         except find.CannotRun as error:
+            error.values["folder"] = submission.name
             report = outer.report(None, [], words.reason(error.key, **error.values), [], 0)
         else:
             values = {"server": name(pair.server), "client": name(pair.client)}
             page.line(words("checking", **values))
             page.line()
-            report = outer.run(pair, words, again=".", wrapper=wrapper, progress=page.event)
+            scratch = Path(place) if wrapper else None
+            report = outer.run(
+                pair, words, again=".", wrapper=wrapper, scratch=scratch, progress=page.event
+            )
         report["folder"] = str(submission)
     page.summary(report)
     return report, "\n".join(page.text) + "\n"
@@ -80,16 +88,19 @@ def name(side: find.Side) -> str:
     return Path(side.command[-1]).name
 
 
-def copied(submission: Path, target: Path) -> Path:
-    """Copy a submission, so that its programs do not write into the original."""
-    size = sum(
-        each.stat().st_size for each in submission.rglob("*") if each.is_file()
-        and not set(each.parts) & find.SKIPPED
-    )  # fmt: skip
+def too_big(submission: Path) -> None:
+    """Raise CannotRun if a submission cannot be copied."""
+    size = 0
+    for folder, folders, files in os.walk(submission):
+        folders[:] = set(folders) - find.uncopied(folder, folders)
+        size += sum((Path(folder) / each).lstat().st_size for each in files)
     if size > MOST_COPIED:
         raise find.CannotRun("too_big", size=size // 1_000_000)
-    ignored = shutil.ignore_patterns(*(find.SKIPPED - {"env", "build", "dist"}))
-    shutil.copytree(submission, target, ignore=ignored, symlinks=True)
+
+
+def copied(submission: Path, target: Path) -> Path:
+    """Copy a submission, so that its programs do not write into the original."""
+    shutil.copytree(submission, target, ignore=find.uncopied, symlinks=True)
     return target
 
 
@@ -101,7 +112,8 @@ def write(table: Path, reports: list[tuple[Path, dict]]) -> None:
         for submission, report in reports:
             verdicts = {each["id"]: each for each in report["checks"]}
             cells = [cell(verdicts.get(check)) for check in ORDER]
-            numbers = [report["score"], report["of"], report["seconds"]]
+            score = [report["score"], report["of"]] if report["checks"] else ["", ""]
+            numbers = [*score, report["seconds"]]
             rows.writerow([submission.name, *cells, *numbers, report["reason"] or ""])
 
 

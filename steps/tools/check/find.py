@@ -103,6 +103,11 @@ def find(folder: Path, server: str | None = None, client: str | None = None) -> 
     return Pair(folder, sides["server"], sides["client"], "\n".join(texts.values()))
 
 
+def uncopied(folder: str, names: list[str]) -> set[str]:
+    """Return what is left out of a copy of a submission; see shutil.copytree."""
+    return {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
+
+
 def sources(folder: Path) -> list[Path]:
     """Return the source files below a folder, those on top first."""
     found: list[Path] = []
@@ -168,8 +173,9 @@ def started(path: Path) -> list[str]:
 
 def guessed(role: str, folder: Path, texts: dict[Path, str], near: Path | None) -> Side:
     """Return the side that a file of the folder most likely is."""
-    ranked = sorted(texts, key=lambda path: -score(role, path, texts, near))
-    if not ranked or score(role, ranked[0], texts, near) < LEAST:
+    points = {path: score(role, path, texts, near) for path in texts}
+    ranked = sorted(texts, key=lambda path: -points[path])
+    if not ranked or (points[ranked[0]] < LEAST and not is_named(role, ranked[0])):
         raise CannotRun(f"no_{role}", folder=folder)
     best = ranked[0]
     source = texts[best]
@@ -200,18 +206,19 @@ def imported(path: Path, texts: dict[Path, str]) -> str:
     return "\n".join(text for other, text in texts.items() if other != path and other.stem in names)
 
 
+def is_named(role: str, path: Path) -> bool:
+    """Return whether the name of a file says that it is a server, or a client."""
+    words = {"server": r"serv|сервер|host\b", "client": r"client|klient|клиент|user\b"}
+    return bool(re.search(words[role], path.stem, re.IGNORECASE))
+
+
 def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> float:
     """Return how much a file looks like the server, or like the client, that people start."""
     own = texts[path]
     text = own + imported(path, texts)
     listens, connects = bool(LISTENS.search(own)), bool(CONNECTS.search(own))
-    name = path.stem.lower()
-    is_named = {
-        "server": bool(re.search(r"serv|сервер|host\b", name)),
-        "client": bool(re.search(r"client|klient|клиент|user\b", name)),
-    }
     other = "client" if role == "server" else "server"
-    points = 4.0 * is_named[role] - 3.0 * is_named[other]
+    points = 4.0 * is_named(role, path) - 3.0 * is_named(other, path)
     wanted, unwanted = (LISTENS, CONNECTS) if role == "server" else (CONNECTS, LISTENS)
     if wanted.search(own):
         points += 4

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.check import isolate
 from tools.check.checks import CHECKS
-from tools.check.find import CannotRun, Pair, Side
+from tools.check.find import CannotRun, Pair, Side, uncopied
 from tools.check.lab import Failure, Lab, NotChecked
 from tools.check.room import ClientEnded, ServerEnded
 from tools.check.screen import visible
@@ -32,6 +32,8 @@ class Session:
         self.settings = settings
         self.words = Words(settings["lang"])
         sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
+        if settings["scratch"]:
+            isolate.own_copy(Path(settings["folder"]), Path(settings["scratch"]), uncopied)
         pair = Pair(Path(settings["folder"]), *sides, sources=settings["sources"])
         self.lab = Lab(pair, self.words)
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")

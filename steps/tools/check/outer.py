@@ -26,9 +26,13 @@ def run(
     only: str | None = None,
     again: str = "",
     wrapper: list[str] | None = None,
+    scratch: Path | None = None,
     progress: Callable[[dict], None] = lambda event: None,
 ) -> dict:
-    """Check a pair; return the report, in the shape that main.py documents."""
+    """Check a pair; return the report, in the shape that main.py documents.
+
+    With `scratch`, an empty folder, the programs write into a copy in memory (in namespaces).
+    """
     began = time.monotonic()
     wrapper = isolate.wrapper() if wrapper is None else wrapper
     settings = {
@@ -40,6 +44,7 @@ def run(
         "lang": words.language,
         "only": only,
         "again": again,
+        "scratch": str(scratch) if scratch else "",
     }
     checks, reason, lines = {}, words.reason("lost"), []
     for event in events(wrapper, settings):
