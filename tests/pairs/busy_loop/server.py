@@ -10,7 +10,10 @@ clients = {}
 def broadcast(text, sender=None):
     for c in list(clients):
         if c != sender:
-            c.send(text.encode())
+            try:
+                c.send(text.encode())
+            except OSError:
+                pass
 
 
 def handle(conn):

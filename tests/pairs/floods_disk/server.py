@@ -1,6 +1,7 @@
 import socket
 
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+server.bind(('localhost', 7400))
 server.settimeout(0)
 clients = []
 log = open('server.log', 'a', encoding='utf-8')

@@ -8,10 +8,9 @@ server.listen(10)
 clients = []
 
 
-def send_all(message, sender=None):
+def send_all(message):
     for client in list(clients):
-        if client != sender:
-            client.send(message.encode('cp1251'))
+        client.send(message.encode('cp1251'))
 
 
 def handler(client, address):
@@ -27,7 +26,7 @@ def handler(client, address):
             break
         if not message or message == 'стоп':
             break
-        send_all(name + ' пишет: ' + message, client)
+        send_all(name + ' пишет: ' + message)
     clients.remove(client)
     client.close()
     print(name, 'отключился')

@@ -20,6 +20,9 @@ def client(conn):
     while login in users:
         conn.send('Этот логин занят, введите другой логин:'.encode())
         login = conn.recv(1024).decode()
+    if login == '':
+        conn.close()
+        return
     users[login] = conn
     conn.send(f'Добро пожаловать, {login}! Выход - слово exit'.encode())
     send_to_all(f'{login} зашёл', conn)
