@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.check import isolate
 from tools.check.checks import CHECKS, ORDER
 from tools.check.find import Pair
-from tools.check.inner import MOST_SECONDS
+from tools.check.inner import most_seconds
 from tools.check.words import Words
 
 STEPS = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ def events(wrapper: list[str], settings: dict):
         errors="replace",
     )
     # The inner process ends by itself before this.
-    guard = threading.Timer(MOST_SECONDS + 15, inner.kill)
+    guard = threading.Timer(most_seconds(bool(wrapper)) + 15, inner.kill)
     guard.start()
     try:
         inner.stdin.write(json.dumps(settings) + "\n")

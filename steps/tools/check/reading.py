@@ -60,6 +60,18 @@ def question(lines: list[str], known: Iterable[str] = ()) -> str:
     return "" if kind == "message" else kind
 
 
+def missed_question(lines: list[str]) -> str:
+    """Return "name" if one of the last lines plainly asks for it, though others came after it.
+
+    A client that prints from two threads may put its own greeting below the server's question.
+    """
+    filled = [line.strip() for line in lines if line.strip()]
+    for line in filled[-4:-1]:
+        if re.search(r"[:?]$", line) and question([line]) == "name":
+            return "name"
+    return ""
+
+
 def names(text: str, name: str) -> bool:
     """Return whether `text` has the name in it as a word of its own."""
     return bool(re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text, re.IGNORECASE))

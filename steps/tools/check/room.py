@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tools.check import isolate
 from tools.check.find import CannotRun, Pair, Side
-from tools.check.reading import KINDS, TAKEN, news, question
+from tools.check.reading import KINDS, TAKEN, missed_question, news, question
 from tools.check.session import TERMINAL, Program, wait_for
 
 SERVER_STARTS = 8.0  # seconds
@@ -67,7 +67,6 @@ class Room:
         self.server: Program | None = None
         self.ports: set[int] = set()
         self.port, self.address, self.wanted_port = 0, "127.0.0.1", free_port()
-        self.start_server()
 
     # The server
 
@@ -130,6 +129,10 @@ class Room:
         if self.alone:
             pids += [pid for pid in isolate.processes() if pid > 1 and pid not in pids]
         listening = [each for each in isolate.sockets(pids) if each[0] == "listen"]
+        if not listening and not isolate.LINUX:  # where the system does not tell
+            ports = map(int, re.findall(r"\b\d{4,5}\b", program.raw() + self.pair.server.source))
+            taken = [port for port in dict.fromkeys(ports) if is_taken(port)]
+            listening = [("listen", port, "127.0.0.1", 0) for port in taken[:1]]
         if not listening:
             return False
         named = [each for each in listening if re.search(rf"\b{each[1]}\b", program.raw())]
@@ -194,11 +197,14 @@ class Room:
         wait_for(lambda: program.total or not program.alive(), 1.5 * pace)
 
         def kind_now() -> str:
-            return question(program.lines(since), [person.name] if given else [])
+            lines = program.lines(since)
+            if given:
+                return question(lines, [person.name])
+            return question(lines) or missed_question(lines)
 
         while time.monotonic() < deadline:
-            due = known[len(asked)] if known and len(asked) < len(known) else None
-            if due and wait_for(lambda: kind_now() == due, 1.0):  # noqa: B023
+            due = known[len(asked)] if known and len(asked) < len(known) else ""
+            if due and wait_for(lambda due=due: kind_now() == due, 1.0):
                 program.quiet(0.06, 0.3)
             else:
                 program.quiet(0.25 * pace, 2.0)
@@ -327,6 +333,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def is_taken(port: int) -> bool:
+    """Return whether nobody else can have this port now."""
+    if not 1024 <= port <= 65_535:
+        return False
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def answer(kind: str, host: str, port: int, name: str) -> str:

@@ -130,6 +130,15 @@ VERDICTS = {
         ),
         S1,
     ),
+    "start.floods": (
+        ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
+        (
+            "Сервер без конца пишет в файл, и место на диске закончилось: цикл повторяется без "
+            "ожидания.",
+            "The server writes to a file without end, and the disk was full: a loop does not wait.",
+        ),
+        S1,
+    ),
     "start.udp": (
         ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
         (
@@ -663,6 +672,10 @@ REASONS = {  # why a pair could not be run
         "The program {program} is not installed here.",
     ),
     "no_start": ("{program} не запускается: {reason}.", "{program} does not start: {reason}."),
+    "port_taken": (
+        "Порт сервера занят другой программой: завершите её (или подождите минуту) и повторите.",
+        "The server's port is taken by another program: end it (or wait a minute), and repeat.",
+    ),
     "server_background": (
         "Сервер ушёл в фон: запущенный процесс завершился, а порт слушает другой. Проверять можно "
         "только сервер, который остаётся в своём окне.",
