@@ -383,6 +383,35 @@ def test_what_waits_for_a_check_that_fails_is_not_run(pair):
     assert report["checks"][0]["waits_for"] == "third"
 
 
+EXPECTED = json.loads((PAIRS / "expected.json").read_text("utf-8"))
+STATUS = {"pass": "pass", "fail": "fail", "skip": "not_run"}
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPECTED["pairs"])
+def test_all_verdicts_on_a_pair(pair, name):
+    report = report_on(pair(name))
+    told = {
+        check: STATUS[text.partition(":")[0]] for check, text in EXPECTED["pairs"][name].items()
+    }
+    assert verdicts(report) == told
+    hints = {hint["part"]: hint["status"] for each in report["checks"] for hint in each["hints"]}
+    for part, text in EXPECTED["hints"].get(name, {}).items():
+        assert hints[part] == text.partition(":")[0]
+
+
+@linux_only
+@pytest.mark.parametrize("name", EXPECTED["not_run"])
+def test_a_pair_that_cannot_be_run_says_why(pair, name):
+    report = report_on(pair(name))
+    assert report["status"] == 2
+    wanted = EXPECTED["not_run"][name]
+    # Who forks away may be seen before the end, or after it.
+    assert report["reason_id"] in (wanted["reason"], "server_background")
+    assert wanted["shows"] in report["reason"] + "\n".join(report["last_lines"])
+
+
 @linux_only
 @pytest.mark.slow
 def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):

@@ -511,14 +511,12 @@ def restart(lab: Lab) -> None:
     room = lab.current
     if not room or len(room.people) < 2 or not room.server:
         room = lab.room("ann", "bob", fresh=True)
-    if room.server.alive():
+    if os.name == "posix":
         lab.note("ctrl_c")
         room.interrupt()
-        if not room.server.ends(STOPS):
-            lab.note("server_killed")
-            room.server.kill()
-    else:
-        lab.note("ctrl_c")
+    if not room.server.ends(STOPS if os.name == "posix" else 0):
+        lab.note("server_killed")
+        room.server.kill()
     port = room.port
     lab.note("starts_server_again")
     try:

@@ -69,8 +69,8 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
                 folder = copied(submission, Path(place).resolve() / submission.name)
             pair = find.find(folder)
         except find.CannotRun as error:
-            error.values["folder"] = submission.name
-            report = outer.report(None, [], words.reason(error.key, **error.values), [], 0)
+            reason = words.reason(error.key, **{**error.values, "folder": submission.name})
+            report = outer.report(None, [], error.key, reason, [], 0)
         else:
             values = {"server": name(pair.server), "client": name(pair.client)}
             page.line(words("checking", **values))

@@ -1,7 +1,7 @@
 """The process that runs one pair. It writes what it finds as lines of JSON to standard output.
 
 The outer process reads: {"event": "begin", "id": ...}, {"event": "check", ...},
-{"event": "end", "reason": ..., "lines": [...]}.
+{"event": "end", "reason_id": ..., "reason": ..., "lines": [...]}.
 """
 
 import json
@@ -47,7 +47,7 @@ class Session:
     def stop(self, why: str) -> None:
         """End at once: a bound was passed."""
         values = {"seconds": most_seconds(isolate.inside()), "most": isolate.MOST_PROCESSES}
-        self.tell("end", reason=self.words.reason(why, **values), lines=[])
+        self.tell("end", reason_id=why, reason=self.words.reason(why, **values), lines=[])
         if not isolate.inside():
             isolate.end_descendants()
         os._exit(0)  # in namespaces everything else ends with this process
@@ -62,19 +62,19 @@ class Session:
     def run(self) -> None:
         """Run all checks, or the one that is asked for and those that it waits for."""
         wanted = needed(self.settings["only"])
-        reason, lines = "", []
+        key, reason, lines = "", "", []
         try:
             for name in CHECKS:
                 if name in wanted:
                     self.tell("begin", id=name)
                     self.tell("check", **self.one(name))
         except CannotRun as error:
-            reason = self.words.reason(error.key, **error.values)
+            key, reason = error.key, self.words.reason(error.key, **error.values)
             lines = error.values.get("lines", [])
         finally:
             self.lab.close()
             isolate.end_descendants()
-        self.tell("end", reason=reason, lines=lines)
+        self.tell("end", reason_id=key, reason=reason, lines=lines)
 
     def one(self, name: str) -> dict:
         """Run a check; return its result as it stands in the JSON."""

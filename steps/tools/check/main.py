@@ -8,7 +8,7 @@ The JSON of --json, one object:
     version      1
     folder, server, client      what was run; commands are lists of words
     status       the exit status
-    reason       null, or why it could not be run (to the end)
+    reason       null, or why it could not be run (to the end); reason_id: the same as a word
     last_lines   the last lines of the program that ended, if one did
     score, of    graded checks that passed, and all that count
     seconds      how long it took
@@ -77,16 +77,26 @@ def one(folder: Path, options: argparse.Namespace, words: Words) -> int:
         pair = find.find(folder.resolve(), options.server, options.client)
     except find.CannotRun as error:
         reason = words.reason(error.key, **error.values)
-        report = outer.report(None, [], reason, [], 0)
+        report = outer.report(None, [], error.key, reason, [], 0)
         report["folder"] = str(folder.resolve())
         return finish(report, options, words, page) or 2
-    values = {"server": shlex.join(pair.server.command), "client": shlex.join(pair.client.command)}
+    values = {"server": shown(pair.server), "client": shown(pair.client)}
     page.line(words("checking", **values))
     page.line()
     report = outer.run(
         pair, words, options.only, again(folder, options), progress=show(page, options.only)
     )
     return finish(report, options, words, page)
+
+
+def shown(side: find.Side) -> str:
+    """Return a command as people would type it in its folder."""
+    runner, *rest = side.command
+    words = [
+        Path(runner).name,
+        *(Path(word).name if Path(word).is_file() else word for word in rest),
+    ]
+    return shlex.join(words)
 
 
 def show(page: Page, only: str | None):

@@ -46,20 +46,21 @@ def run(
         "again": again,
         "scratch": str(scratch) if scratch else "",
     }
-    checks, reason, lines = {}, words.reason("lost"), []
+    checks, key, reason, lines = {}, "lost", words.reason("lost"), []
     for event in events(wrapper, settings):
         progress(event)
         if event["event"] == "check":
             checks[event["id"]] = {key: event[key] for key in event if key != "event"}
         elif event["event"] == "end":
-            reason, lines = event["reason"], event["lines"]
+            key, reason, lines = event["reason_id"], event["reason"], event["lines"]
     shown = [checks[name] for name in ORDER if name in checks and only in (None, name)]
-    return report(pair, shown, reason, lines, time.monotonic() - began)
+    return report(pair, shown, key, reason, lines, time.monotonic() - began)
 
 
 def report(
-    pair: Pair | None, checks: list[dict], reason: str, lines: list[str], seconds: float
+    pair: Pair | None, checks: list[dict], key: str, reason: str, lines: list[str], seconds: float
 ) -> dict:
+    """Return the report as it stands in the JSON."""
     graded = [each for each in checks if each["graded"]]
     failed = any(each["status"] == "fail" for each in graded)
     counted = [each for each in graded if each["status"] != "not_run" or each["waits_for"]]
@@ -69,6 +70,7 @@ def report(
         "server": pair.server.command if pair else [],
         "client": pair.client.command if pair else [],
         "status": 2 if reason else 1 if failed else 0,
+        "reason_id": key or None,
         "reason": reason or None,
         "last_lines": lines,
         "score": sum(each["status"] == "pass" for each in counted),

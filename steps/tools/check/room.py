@@ -107,6 +107,8 @@ class Room:
         deadline = looked + SERVER_STARTS
         while time.monotonic() < deadline:
             if self.look_for_port(program):
+                if isolate.LINUX and not self.listens_itself(program):
+                    program.ends(1.0)  # it has left another one behind
                 return program.alive()
             if not program.alive():
                 program.ends(0.1)
@@ -139,6 +141,12 @@ class Room:
         _, self.port, self.address, _ = (named or listening)[0]
         self.ports = {port for _, port, _, _ in listening}
         return True
+
+    def listens_itself(self, program: Program) -> bool:
+        """Return whether the one that listens is at the terminal where it was started (Linux)."""
+        leader = program.process.pid
+        own = [pid for pid, (_, session) in isolate.processes().items() if session == leader]
+        return any(each[0] == "listen" for each in isolate.sockets(own))
 
     def udp(self) -> bool:
         """Return whether the server has UDP sockets."""

@@ -203,7 +203,7 @@ class Program:
 
     def signal(self, number: int) -> None:
         """Send a signal to it and to all that it started."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # Windows knows few signals
             if os.name == "posix":
                 os.killpg(self.process.pid, number)
             else:

@@ -82,7 +82,7 @@ DOING = {
     ),
     "ctrl_d": ("{who} нажимает Ctrl-D (конец ввода)", "{who} presses Ctrl-D (end of input)"),
     "ctrl_c": ("в окне сервера нажато Ctrl-C", "Ctrl-C is pressed in the server's window"),
-    "server_killed": ("сервер пришлось завершить (SIGKILL)", "the server had to be killed"),
+    "server_killed": ("сервер завершён принудительно", "the server is killed"),
 }
 
 S1 = ("шаг 1, раздел «Почему»", "step 1, section «Почему»")
