@@ -430,6 +430,26 @@ def test_the_steps_pass_what_is_graded(step):
     assert verdicts(report)["lines"] == verdicts(report)["stalled"] == wanted
 
 
+@linux_only
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environment, coloured):
+    from ptyprocess import PtyProcessUnicode
+
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm"} | environment
+    command = [sys.executable, str(STEPS), "check", str(pair("right_json")), "--only", "start"]
+    terminal = PtyProcessUnicode.spawn(command, env=environment, dimensions=(24, 80))
+    written = ""
+    try:
+        while True:
+            written += terminal.read()
+    except EOFError:
+        assert terminal.wait() == 0
+    assert ("\x1b[32m" in written) == coloured
+    assert "✓" in written
+
+
 # A class
 
 

@@ -216,17 +216,7 @@ def processor_time(pids: list[int]) -> float | None:
             for part in line.split(":"):
                 total = total * 60 + float(part.replace(",", "."))
         return total
-    return sum(map(_processor_time_of_windows, pids)) if os.name == "nt" else None
-
-
-def _processor_time_of_windows(pid: int) -> float:
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.OpenProcess.restype = ctypes.c_void_p
-    handle = ctypes.c_void_p(kernel.OpenProcess(0x1000, False, pid))  # may ask for its times
-    times = [ctypes.c_uint64() for _ in range(4)]  # start, end, kernel, user: in 100 ns
-    kernel.GetProcessTimes(handle, *map(ctypes.byref, times))
-    kernel.CloseHandle(handle)
-    return (times[2].value + times[3].value) / 1e7
+    return None
 
 
 def sockets(pids: list[int]) -> list[tuple[str, int, str, int]]:
