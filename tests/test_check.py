@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -506,18 +507,23 @@ def command_line(pid: int) -> str:
 @linux_only
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
-    folder = pair("right_json")
+    folder = pair("never_listens")  # the checker waits for it: 8 seconds
     environment = os.environ | {"CHAT_CHECK_NO_NAMESPACES": namespaces}
     command = [sys.executable, str(STEPS), "check", str(folder)]
+
+    def running() -> list[int]:
+        return [pid for pid in isolate.processes() if f"{folder}/server.py" in command_line(pid)]
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as outer:
-        for line in outer.stdout:
-            if b"talk" in line:
-                break
+        assert comes_true(running, 20)
         outer.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        left = [pid for pid in isolate.processes() if str(folder) in command_line(pid)]
-        if not left:
-            break
+    assert comes_true(lambda: not running(), 5)
+
+
+def comes_true(condition: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
-    assert left == []
+    return True
