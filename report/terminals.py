@@ -22,11 +22,16 @@ if os.name == "nt":
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / folder) for folder in ("steps", "tests")]
 
-import drawing  # noqa: E402
-import panes  # noqa: E402
-import terminal  # noqa: E402
-from panes import CTRL_C, Pane  # noqa: E402
+from tools import entry  # noqa: E402
 from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
+
+try:
+    import drawing
+    import panes
+    import terminal
+    from panes import CTRL_C, Pane
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("terminals", error, "report"))
 
 PICTURES = HERE / "pictures"
 PORT = 8080  # where the programs meet unless told otherwise
@@ -195,4 +200,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("terminals", main))

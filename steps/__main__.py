@@ -1,7 +1,8 @@
 """Chooses a tool for the four steps, out of the folder `tools`.
 
-Run:       python3 steps [STEP]            the tour: all four steps, or one of them, played live
-           python3 steps check [FOLDER]    checks a chat of yours: python3 steps check --help
+Run:       python3 steps [STEP]       the tour: all four steps, or one of them, played live
+           python3 steps check FOLDER  checks a chat of your own by what its users see
+           python3 steps probe NAME   an experiment on a chat of step 3 or 4 that is running
 """
 
 import sys
@@ -9,10 +10,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # `python3 -m steps` does not do this by itself
 
-from tools import tour
+from tools import entry, probe, tour
 from tools.check import main as check
 
+TOOLS = {"check": check.main, "probe": probe.main}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tool that the first argument names, else the tour; return the exit status."""
+    if arguments and arguments[0] in TOOLS:
+        return TOOLS[arguments[0]](arguments[1:])
+    return tour.main(arguments)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["check"]:
-        sys.exit(check.run(sys.argv[2:]))
-    sys.exit(tour.run(sys.argv[1:]))
+    sys.exit(entry.run("steps", lambda: main(sys.argv[1:])))

@@ -1,16 +1,38 @@
 """What the tests share: the options, and a chat of the step that a test file is about."""
 
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tools.harness import Chat, Client, Program, Server, Story, program
+import parts
+from tools.harness import Chat, Client, Program, Server, Story, program, start_as_a_user_would
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chat", "any implementation, in any language")
     group.addoption("--server", help='test this server instead: --server "python3 my/server.py"')
     group.addoption("--client", help='test this client instead: --client "python3 my/client.py"')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    start_as_a_user_would()
+
+
+class CannotRun(pytest.Module):
+    """A test file whose packages are not installed: it is skipped as a whole, with the reason."""
+
+    def collect(self) -> Iterator:
+        reason = parts.why_not(parts.needed_by(self.path.name))
+        pytest.skip(f"{self.path.name}: {reason}", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> CannotRun | None:
+    part = parts.needed_by(module_path.name)
+    if part and parts.why_not(part):
+        return CannotRun.from_parent(parent, path=module_path)
+    return None  # as ever
 
 
 @pytest.fixture

@@ -5,12 +5,20 @@ first one that has the property. The table in README.md is made from this regist
 """
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-import pytest
+sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
 
+from tools import entry
 from tools.harness import Chat, NotAsTold
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("properties", error, "tests"))
 
 PATIENCE_WITH_LIMITS = 1.0  # seconds to wait for what should not come
 
@@ -154,5 +162,11 @@ def table() -> list[str]:
     return rows
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Print the table."""
     print("\n".join(table()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(entry.run("properties", main))

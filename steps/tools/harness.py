@@ -5,7 +5,10 @@ Everything that is sent and received goes into a `Story`. A wait that is in vain
 came instead. Waits are for events, never for time; a deadline only ends those that are in vain.
 """
 
+import contextlib
+import math
 import os
+import select
 import shlex
 import signal
 import socket
@@ -21,8 +24,35 @@ from pathlib import Path
 STEPS = {
     int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
-DEADLINE = 20 * float(os.environ.get("CHAT_DEADLINE_SCALE", "1"))  # seconds
 MAX_SHOWN = 60  # characters of a message that a story shows
+SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
+GLANCE = 0.05  # seconds between two looks at what cannot be waited for
+
+
+def scale() -> float:
+    """Return how many times as long all deadlines are, as the environment says."""
+    text = os.environ.get("CHAT_DEADLINE_SCALE") or "1"
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < math.inf:
+        sys.exit(f"CHAT_DEADLINE_SCALE is {text!r}: set it to a number above 0, such as 2")
+    return number
+
+
+DEADLINE = 20 * scale()  # seconds
+
+
+def start_as_a_user_would() -> None:
+    """Undo what the programs that are started from here would inherit, and users do not have.
+
+    PYTHONUNBUFFERED hides that a program forgets to flush. Whoever was started by the `&` of a
+    script ignores Ctrl-C.
+    """
+    os.environ.pop("PYTHONUNBUFFERED", None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class NotAsTold(AssertionError):
@@ -76,6 +106,11 @@ def jittery(command: list[str]) -> list[str]:
     return prepared(command, "sys.setswitchinterval(1e-6)")
 
 
+def as_text(output: bytes) -> str:
+    """Return what a program has written, without the \\r that Windows puts before each \\n."""
+    return output.decode(errors="replace").replace(os.linesep, "\n")
+
+
 class Program:
     """A program in a process of its own. What it writes is read all the time."""
 
@@ -106,15 +141,15 @@ class Program:
     def stderr(self) -> str:
         """Return what the program has written to standard error."""
         self.errors.seek(0)
-        return self.errors.read().decode(errors="replace")
+        return as_text(self.errors.read())
 
     def prints(self, text: str) -> str:
         """Wait until the program has printed `text`; return all it printed."""
         with self.changed:
             self.changed.wait_for(
-                lambda: self.ended or text.encode() in self.output, self.story.deadline
+                lambda: self.ended or text in as_text(self.output), self.story.deadline
             )
-            printed = self.output.decode(errors="replace")
+            printed = as_text(self.output)
         if text not in printed:
             instead = f"it printed {shown(printed)}, and to standard error {shown(self.stderr())}"
             self.story.fail(self.name, f"to print {shown(text)}", instead)
@@ -221,13 +256,23 @@ class Frames:
 class Peer:
     """A raw connection to a server: it can do all that a well-behaved client would not.
 
-    A thread receives all the time, unless `reads` is False: then the kernel's buffers fill up.
+    A thread receives all the time, unless `reads` is False: then the kernel's buffers fill up,
+    soon, for the one of this connection is small, however large the system lets others grow.
     """
 
     def __init__(self, port: int, name: str, dialect: type, story: Story, reads: bool = True):
         self.name, self.dialect, self.story = name, dialect, story
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+        self.connection = socket.socket()
+        if not reads:  # before it connects: then TCP tells the server of no larger window
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        self.connection.settimeout(DEADLINE)
+        try:
+            self.connection.connect(("127.0.0.1", port))
+        except BaseException:
+            self.connection.close()
+            raise
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.closing = False
         self.changed = threading.Condition()
         self.stream = bytearray()  # received, but not yet looked at
         self.message: str | None = None  # taken out of the stream, but not yet looked at
@@ -245,7 +290,7 @@ class Peer:
     def _read(self) -> None:
         ended = "the connection was closed"
         try:
-            while data := self.connection.recv(65_536):
+            while data := self._receive():
                 with self.changed:
                     self.stream += data
                     self.changed.notify_all()
@@ -254,6 +299,14 @@ class Peer:
         with self.changed:
             self.ended = ended
             self.changed.notify_all()
+
+    def _receive(self) -> bytes:
+        """Wait for bytes and return them; b"" at the end, or when `_close` has been called."""
+        if os.name == "nt":  # where a `shutdown` of the same process does not wake `recv`
+            while not select.select([self.connection], [], [], GLANCE)[0]:
+                if self.closing:
+                    return b""
+        return self.connection.recv(65_536)
 
     def _wait(self, condition: Callable[[], bool]) -> bool:
         """Wait until the condition holds or the stream has ended; call with `changed` held."""
@@ -390,10 +443,10 @@ class Peer:
 
     def _close(self) -> None:
         if self.reader:
-            try:
-                self.connection.shutdown(socket.SHUT_RD)
-            except OSError:  # the stream has ended already
-                pass
+            self.closing = True
+            if os.name != "nt":
+                with contextlib.suppress(OSError):  # the stream has ended already
+                    self.connection.shutdown(socket.SHUT_RD)
             self.reader.join()  # as long as it is in `recv`, the connection is not closed
         self.connection.close()
 

@@ -34,7 +34,6 @@ class Screen:
     """Standard output: with colours and pauses at a terminal, plain elsewhere."""
 
     def __init__(self) -> None:
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
         terminal = sys.stdout.isatty()
         self.pause = PAUSE if terminal else 0
         self.coloured = terminal and not os.getenv("NO_COLOR") and os.getenv("TERM") != "dumb"

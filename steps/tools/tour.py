@@ -9,7 +9,6 @@ A scene is a function: its name is the title, its docstring says why it ends as 
 
 import argparse
 import ast
-import os
 import signal
 import sys
 
@@ -281,12 +280,3 @@ def main(arguments: list[str]) -> int:
     told = f"{played - len(failed)} of {played} scenes went as told"
     screen.paragraph("", "", f"{told}; not: {'; '.join(failed)}" if failed else f"{told}.", BOLD)
     return 1 if failed else 0
-
-
-def run(arguments: list[str]) -> int:
-    """Play the tour; return the exit status, also where nobody reads on."""
-    try:
-        return main(arguments)
-    except BrokenPipeError:  # as in `python3 steps | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1

@@ -24,7 +24,6 @@ The JSON of --json, one object:
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -136,14 +135,3 @@ def finish(report: dict, options: argparse.Namespace, words: Words, page: Page) 
 def complain(text: str) -> int:
     print(f"steps check: {text}", file=sys.stderr)
     return 2
-
-
-def run(arguments: list[str]) -> int:
-    """Run the checker; return the exit status, also where nobody reads on or Ctrl-C is pressed."""
-    try:
-        return main(arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
-    except KeyboardInterrupt:
-        return 130
