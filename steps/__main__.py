@@ -1,8 +1,8 @@
 """Chooses a tool for the four steps, out of the folder `tools`.
 
-Run:       python3 steps [STEP]       the tour: all four steps, or one of them, played live
+Run:       python3 steps [STEP]        the tour: all four steps, or one of them, played live
            python3 steps check FOLDER  checks a chat of your own by what its users see
-           python3 steps probe NAME   an experiment on a chat of step 3 or 4 that is running
+           python3 steps probe NAME    an experiment on a chat of step 3 or 4 that is running
 """
 
 import sys
