@@ -1,7 +1,8 @@
 """Chooses a tool for the four steps, out of the folder `tools`.
 
-Run:       python3 steps [STEP]       the tour: all four steps, or one of them, played live
-           python3 steps probe NAME   an experiment on a chat of step 3 or 4 that is running
+Run:       python3 steps [STEP]        the tour: all four steps, or one of them, played live
+           python3 steps check FOLDER  checks a chat of your own by what its users see
+           python3 steps probe NAME    an experiment on a chat of step 3 or 4 that is running
 """
 
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # `python3 -m steps` does not do this by itself
 
 from tools import entry, probe, tour
+from tools.check import main as check
 
-TOOLS = {"probe": probe.main}
+TOOLS = {"check": check.main, "probe": probe.main}
 
 
 def main(arguments: list[str]) -> int:
