@@ -45,11 +45,19 @@ def of_the_system() -> str:
     return "ru"
 
 
+def whole_number(text: str) -> int:
+    """Read a whole number above 0."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
+        wanted = tr("нужно целое число", "must be a whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} — {wanted}, 1…1000000")
+    return int(text)
+
+
 class Parser(argparse.ArgumentParser):
     """A command line with --lang; what is wrong with it is said in one line."""
 
     def __init__(self, program: str, about: str) -> None:
-        super().__init__(program, description=about, allow_abbrev=False)
+        super().__init__(f"python3 {program}", description=about, allow_abbrev=False)
         said = tr("язык (без него — язык системы)", "language (else the system's)")
         self.add_argument("--lang", choices=LANGUAGES, help=said)
 
@@ -57,7 +65,7 @@ class Parser(argparse.ArgumentParser):
         """End the program with one line and status 2."""
         message = message.removeprefix("argument ")
         more = tr("справка", "help")
-        self.exit(2, f"{self.prog}: {message} ({more}: python3 {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {message} ({more}: {self.prog} --help)\n")
 
 
 def choose(arguments: list[str]) -> None:

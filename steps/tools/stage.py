@@ -38,6 +38,7 @@ class Play(Story):
     def __init__(self, screen: Screen, cast: list[str]) -> None:
         super().__init__(DEADLINE / 2)
         self.screen, self.cast = screen, cast
+        self.has_columns = screen.width >= WIDE  # else there are lines with names
         self.column = (screen.width - 2) // len(cast)  # characters
         self.verb, self.row = "", {}  # who did it, or got it, and what: not yet printed
         self.hushed = False
@@ -64,9 +65,18 @@ class Play(Story):
             self.print_row([self.row.get(name, "") for name in self.cast], self.style)
         self.row = {}
 
+    def introduce(self, raw: list[str]) -> None:
+        """Print who takes part."""
+        socket = tr("(сокет)", "(socket)")
+        names = [f"{name} {socket}" if name in raw else name for name in self.cast]
+        if self.has_columns:
+            self.print_row(names, BOLD)
+        else:
+            self.screen.paragraph("  ", "", ", ".join(names), BOLD)
+
     def print_row(self, texts: list[str], style: str) -> None:
         """Print a text for each column, on as many lines as the longest one needs."""
-        if self.screen.width < WIDE:  # no room for columns: a line for each name
+        if not self.has_columns:
             for name, text in zip(self.cast, texts, strict=True):
                 if text:
                     label = f"  {name:{max(map(len, self.cast))}} │ "
@@ -226,9 +236,7 @@ class Scene:
             screen.paragraph("  ", "", f"({not_here})", DIM)
             return None
         story = Play(screen, self.cast.split())
-        socket = tr("(сокет)", "(socket)")
-        bare = [f"{name} {socket}" if name in self.raw.split() else name for name in story.cast]
-        story.print_row(bare, BOLD)
+        story.introduce(self.raw.split())
         try:
             with (
                 Server(program(self.step, "server"), story=story) as server,

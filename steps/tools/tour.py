@@ -22,13 +22,13 @@ PAUSE = 0.03  # seconds between two lines at a terminal, for the eye to follow
 GONE = "the server has closed the connection"
 
 LEGEND = """
-По одному столбцу на участника, время идёт сверху вниз. Знаком > отмечено то, что участник
-отправил, остальное он видит. Участники запускают client.py этого шага; с пометкой «сокет»
-участник отправляет байты сам, без client.py.
+У каждого участника свой столбец (в узком окне — строки с его именем), время идёт сверху вниз.
+Знаком > отмечено то, что участник отправил, остальное он видит. Участники запускают client.py
+этого шага; с пометкой «сокет» участник отправляет байты сам, без client.py.
 
-A column for each person, time runs downwards. The sign > marks what a person sends, the rest
-is what the person sees. Everybody runs the client.py of the step; whoever is marked "socket"
-sends bytes without it.
+A column for each person (in a narrow window, lines with the name); time runs downwards. The
+sign > marks what a person sends, the rest is what the person sees. Everybody runs the client.py
+of the step; whoever is marked "socket" sends bytes without it.
 """
 
 BUILT = {

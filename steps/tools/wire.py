@@ -22,34 +22,23 @@ import time
 from collections.abc import Callable, Iterator
 
 from tools import language
-from tools.language import tr
-from tools.reporter import Reporter, size
+from tools.language import tr, whole_number
+from tools.reporter import TICK, Reporter, size
 from tools.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-TICK = 0.2  # seconds between two looks whether to go on waiting
 PAUSE = 0.05  # seconds between two pieces of --cut
 SMALL_BUFFER = 65_536  # bytes; with --hold, so that a stop is soon felt
 RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: close with an RST
 
-Address = tuple[str, int]
 
-
-def address(text: str) -> Address:
+def address(text: str) -> tuple[str, int]:
     """Read PORT or HOST:PORT."""
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65_536):
         wanted = tr("нужен адрес ПОРТ или ХОСТ:ПОРТ", "must be PORT or HOST:PORT")
         raise argparse.ArgumentTypeError(f"{text!r} — {wanted}, 0…65535")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def number(text: str) -> int:
-    """Read a whole number above 0."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
-        wanted = tr("нужно целое число", "must be a whole number")
-        raise argparse.ArgumentTypeError(f"{text!r} — {wanted}, 1…1000000")
-    return int(text)
 
 
 class Connection:
@@ -75,7 +64,8 @@ class Connection:
         back.join()
         for side in self.names:
             if self.broken.is_set():
-                side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                with contextlib.suppress(OSError):  # this is the side that has reset it
+                    side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             side.close()
 
     def pump(self, source: socket.socket, target: socket.socket, mark: str) -> None:
@@ -93,10 +83,8 @@ class Connection:
             # A reset that the other thread has met in `send` looks like an end: let it say so.
             self.broken.wait(PAUSE)
             self.check()
-            self.tap.reporter.put(
-                f"{mark} {way}: FIN, " + tr("больше данных не будет", "no more data will come"),
-                YELLOW,
-            )
+            end = tr("FIN, больше данных не будет", "FIN, no more data will come")
+            self.tap.reporter.put(f"{mark} {way}: {end}", YELLOW)
             with contextlib.suppress(OSError):  # it has gone, too; the other thread says so
                 target.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -219,9 +207,9 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     where = tr("адрес сервера; оба адреса: PORT или HOST:PORT", "the server; PORT or HOST:PORT")
     add("--to", type=address, required=True, metavar="PORT", help=where)
     what = tr("передавать не больше N байт за раз", "pass on at most N bytes at a time")
-    add("--cut", type=number, metavar="N", help=what)
+    add("--cut", type=whole_number, metavar="N", help=what)
     what = tr("собирать данные MS миллисекунд", "collect data for MS milliseconds")
-    add("--glue", type=number, metavar="MS", help=what)
+    add("--glue", type=whole_number, metavar="MS", help=what)
     what = tr(
         "не читать данные одной стороны (без имени: server); переключает Enter, "
         "в Linux и macOS также сигнал USR1",
