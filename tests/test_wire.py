@@ -406,13 +406,21 @@ def test_what_cannot_be_opened_is_one_line_with_status_1(tmp_path):
 def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(environment, coloured):
     from ptyprocess import PtyProcessUnicode
 
-    command = [*WIRE, "--lang", "en", "--listen", "0", "--to", "1"]
-    environment = {"PATH": os.defpath, "TERM": "xterm"} | environment
-    terminal = PtyProcessUnicode.spawn(command, env=environment, dimensions=(24, 80))
-    written = ""
-    while "Ctrl-C ends this" not in written:
-        written += terminal.read()
-    terminal.write("\x03")
-    assert ("\x1b[2m" in written) is coloured
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = str(server.getsockname()[1])
+        command = [*WIRE, "--lang", "en", "--listen", "0", "--to", to]
+        environment = {"PATH": os.defpath, "TERM": "xterm"} | environment
+        terminal = PtyProcessUnicode.spawn(command, env=environment, dimensions=(24, 80))
+        written = ""
+        while "Ctrl-C ends this" not in written:
+            written += terminal.read()
+        port = int(re.search(r"listening on 127.0.0.1:(\d+)", written)[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"cut: \xf0\x9f")
+            while "cut: " not in written or not written.endswith("\n"):
+                written += terminal.read()
+        terminal.write("\x03")
+    assert ("\x1b[36m#1 client → server: 7 bytes\x1b[0m" in written) is coloured
+    assert ("cut: " + "\x1b[31m�\x1b[0m" * 2 in written) is coloured
     assert ("\x1b" in written) is coloured
     assert terminal.wait() == 0
