@@ -62,14 +62,12 @@ class Reporter:
         self.events.put((f"{datetime.now():%H:%M:%S.%f}"[:-3], text, style, data))
 
     def run(self) -> None:
-        """Print events until Ctrl-C, and then those that are left."""
+        """Print events until Ctrl-C."""
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 # With a timeout: Windows notices Ctrl-C only between two waits.
                 with contextlib.suppress(queue.Empty):
                     self.show(*self.events.get(timeout=TICK))
-        for _ in range(self.events.qsize()):
-            self.show(*self.events.get())
 
     def show(self, moment: str, text: str, style: str, data: bytes) -> None:
         """Print one event, and write it into the log."""
