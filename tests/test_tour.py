@@ -100,6 +100,7 @@ def test_the_whole_tour_goes_as_told_in_both_languages_whatever_the_width():
         assert "\x1b" not in told
         assert max(map(len, told.splitlines())) <= columns
     assert words_of_the_tables(runs["ru", 80]) <= set(runs["ru", 40].split())  # none is broken
+    assert max(line.count("│") for line in runs["ru", 80].splitlines()) == 4  # dora has a column
     assert headings(runs["ru", 80], "ru") == titles(1, 2, 3, 4, lang="ru")
 
 

@@ -154,8 +154,6 @@ def test_all_that_is_sent_both_ways_at_once_arrives_and_is_logged(tap):
         side.close()
     wire.prints(f"#1 {TO_SERVER}{FIN}")
     wire.prints(f"#1 {TO_CLIENT}{FIN}")
-    wire.interrupt()
-    wire.exits()
     assert wire.passed(1, TO_SERVER) == asked
     assert wire.passed(1, TO_CLIENT) == answered
 
@@ -395,8 +393,7 @@ def test_what_cannot_be_opened_is_one_line_with_status_1(tmp_path):
             command = [*WIRE, "--lang", "en", "--to", "1", *more]
             run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30)
             assert (run.returncode, run.stdout) == (1, "")
-            assert run.stderr.startswith(f"steps wire: cannot open {name}")
-            assert len(run.stderr.splitlines()) == 1
+            assert re.fullmatch(rf"steps wire: cannot open {re.escape(name)}[\w ]+\n", run.stderr)
 
 
 @posix_only

@@ -28,7 +28,6 @@ from tools.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 PAUSE = 0.05  # seconds between two pieces of --cut
-SMALL_BUFFER = 65_536  # bytes; with --hold, so that a stop is soon felt
 RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: close with an RST
 
 
@@ -52,8 +51,6 @@ class Connection:
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             side.settimeout(TICK)
         self.held = {"client": client, "server": server}.get(tap.args.hold)
-        if self.held:
-            self.held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
 
     def run(self, mark: str) -> None:
         """Pass on both directions until both have ended; then close, or reset like the peer."""
