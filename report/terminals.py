@@ -28,7 +28,7 @@ from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
 try:
     import drawing
     import panes
-    import terminal
+    import screen
     from panes import CTRL_C, Pane
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("terminals", error, "report"))
