@@ -312,8 +312,10 @@ def test_those_who_left_leave_no_thread_and_no_connection(chat):
 @own
 def test_python_has_nothing_to_warn_of(step, start, run_client):
     """`-X dev -W error`: every socket is closed by the code that opened it."""
-    strict = [(c := program(step, name))[0:1] + ["-X", "dev", "-W", "error"] + c[1:]
-              for name in ("server", "client")]  # fmt: skip
+    strict = [
+        [python, "-X", "dev", "-W", "error", *rest]
+        for python, *rest in (program(step, "server"), program(step, "client"))
+    ]
     chat = start(command=strict[0])
     converse(chat)
     client = run_client(chat, command=strict[1])
@@ -330,7 +332,8 @@ def test_python_has_nothing_to_warn_of(step, start, run_client):
     assert len(refused.stderr.splitlines()) == 1
     stop(chat.server) if os.name == "posix" else None
     errors = chat.server.stderr()
-    assert "Warning" not in errors and "Traceback" not in errors
+    assert "Warning" not in errors
+    assert "Traceback" not in errors
 
 
 # Output that nobody can take
@@ -398,7 +401,8 @@ def test_output_that_nobody_can_take_ends_the_client_with_a_line_at_most(
         done.communicate()
         story.fail("client", "to end", "it runs on")
     assert len(errors.splitlines()) <= 1, errors
-    assert "onnect" not in errors and "Traceback" not in errors, errors
+    assert "onnect" not in errors, errors
+    assert "Traceback" not in errors, errors
 
 
 # The client

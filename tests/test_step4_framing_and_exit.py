@@ -859,9 +859,11 @@ def test_authors_and_the_servers_lines_are_set_apart(
         assert not forged
         assert not bold[6]
         if no_color:
-            assert not any(bold) and not dim
+            assert not any(bold)
+            assert not dim
         else:
-            assert bold[0] and dim
+            assert bold[0]
+            assert dim
 
 
 @contract("client", "на простом терминале (TERM=dumb) клиент ведёт себя как в канале")
