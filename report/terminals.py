@@ -174,7 +174,7 @@ def make(name: str, port: int, folder: Path = PICTURES) -> None:
         STORIES[name](session)
         svg = panes.picture(session.panes)
     programs = STEPS[int(name[-1])].glob("*.py")
-    tools = (Path(module.__file__) for module in (terminal, panes, drawing))
+    tools = (Path(module.__file__) for module in (screen, panes, drawing))
     drawing.save(svg, folder / f"{name}.svg", [*programs, *tools, Path(__file__)])
 
 

@@ -312,10 +312,10 @@ def test_those_who_left_leave_no_thread_and_no_connection(chat):
 @own
 def test_python_has_nothing_to_warn_of(step, start, run_client):
     """`-X dev -W error`: every socket is closed by the code that opened it."""
-    strict = []
-    for name in ("server", "client"):
-        python, *rest = program(step, name)
-        strict.append([python, "-X", "dev", "-W", "error", *rest])
+    strict = [
+        [python, "-X", "dev", "-W", "error", *rest]
+        for python, *rest in (program(step, "server"), program(step, "client"))
+    ]
     chat = start(command=strict[0])
     converse(chat)
     client = run_client(chat, command=strict[1])
@@ -401,7 +401,8 @@ def test_output_that_nobody_can_take_ends_the_client_with_a_line_at_most(
         done.communicate()
         story.fail("client", "to end", "it runs on")
     assert len(errors.splitlines()) <= 1, errors
-    assert "onnect" not in errors and "Traceback" not in errors, errors
+    assert "onnect" not in errors, errors
+    assert "Traceback" not in errors, errors
 
 
 # The client

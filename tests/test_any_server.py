@@ -113,7 +113,7 @@ def test_the_verdict_names_the_first_cause_and_tells_its_story(tmp_path):
     assert "ann ожидает '* bob joined'\n          но: пришло '* ann joined'" in verdict
     assert "silent подключается и ничего не читает" in verdict, "a silent connect is named"
     assert "Исправьте сначала: двое разговаривают одновременно." in verdict
-    _core, _, beyond = verdict.partition("Сверх этого")
+    _, _, beyond = verdict.partition("Сверх этого")
     assert "клиент, который подключился и молчит, никому не мешает" in beyond
 
 

@@ -38,6 +38,7 @@ class Room:
     def enter(self, user: User) -> bool:
         """Let a connection in that has no nickname yet; return False if the room is full."""
         with self.counting:
+            # Those who leave take no place, but a thread: so the threads are bounded, too.
             if max(len(self.connections), len(self.leaving)) >= self.max_clients:
                 return False
             self.connections.add(user)
@@ -51,19 +52,16 @@ class Room:
         return None if user.nick else "this nickname is taken"
 
     def say(self, author: User, frame: bytes) -> None:
-        """Note what the others shall get. The next thread that has the lock sends it."""
+        """Put down what the others are to get. The next thread that has the lock sends it."""
         self.said.append((author, frame))
 
     def deliver(self) -> None:
-        """Send what was noted, also by other threads that wait for the lock meanwhile."""
+        """Send all that was put down, also by threads that wait for the lock meanwhile."""
         with self.lock:
             self.send_said()
 
     def answer(self, user: User, frames: bytes | None) -> None:
-        """Send something to one user, who gets no further before most of it is read.
-
-        None stands for the list of all users.
-        """
+        """Send frames to one user (None: the list of all users); wait until most is read."""
         with self.lock:
             self.send_said()
             if not user.gone:
@@ -89,8 +87,9 @@ class Room:
 
     def stop(self) -> None:
         """Pass on nothing more. Does not need the lock, so a signal may call it at any moment."""
+        if not self.stopping:  # whoever is impatient and sends more signals does not prolong it
+            self.deadline = time.monotonic() + PATIENCE
         self.stopping = True
-        self.deadline = time.monotonic() + PATIENCE
 
     def close(self) -> None:
         """Tell everybody that the server stops; wait until all have gone, but not for long."""
@@ -125,14 +124,15 @@ class Room:
         return encode(f"* {user.nick} joined")
 
     def dismiss(self, user: User, why: str) -> None:
-        """Take a user out of the registry, and note for the others that this user has left."""
+        """Take a user out of the registry, and put down for the others that this user has left."""
         user.gone = why
         with self.counting:
             self.connections.discard(user)
             self.leaving.add(user)
         if self.users.get(user.nick.casefold()) is user:
             del self.users[user.nick.casefold()]
-            self.said.append((None, encode(f"* {user.nick} left")))
+            # First of all: somebody may wait already to join under this nickname.
+            self.said.appendleft((None, encode(f"* {user.nick} left")))
 
     def send(self, user: User, data: bytes) -> None:
         """Send to one user, now or as soon as there is room."""
@@ -163,9 +163,9 @@ class Room:
         Returns authors and frames, and for each user who joins: the first frame after that.
         """
         batch, newcomers, size = [], {}, 0
-        while self.said and size <= self.max_pending // 8:
+        while self.said and size <= self.max_pending // 8:  # nobody is cut off for one batch
             author, frame = self.said.popleft()
-            if author and author.gone:  # noted too late: the others know that the author has left
+            if author and author.gone:  # too late: the others know that the author has left
                 continue
             if frame is None:
                 frame = self.admit(author)
@@ -179,7 +179,7 @@ class Room:
         """Wait for those who are far behind, but no longer than `size` bytes take at SLOWEST.
 
         So a flood slows down to the pace of its readers. A reader who has stopped holds it up
-        for half a second in all: by then `max_pending` is reached, and this user is cut off.
+        for as long as the second half of `max_pending` takes at SLOWEST; then it is cut off.
         """
         deadline = time.monotonic() + size / SLOWEST
         while self.behind and self.send_rest() > self.max_pending // 2 and not self.stopping:
@@ -211,7 +211,7 @@ class Room:
         while self.somebody_behind.wait():
             with self.lock:
                 self.send_rest()
-                self.send_said()  # somebody may have been cut off
+                self.send_said()  # if somebody was cut off, tell the others
                 if not self.behind:
                     self.somebody_behind.clear()
             time.sleep(RETRY)
