@@ -111,9 +111,8 @@ def shown(text: str, other: str = "") -> str:
     """
     if len(repr(text)) <= MAX_SHOWN:
         return repr(text)
-    same = sum(
-        1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, other or ""))
-    )
+    pairs = enumerate(zip(text, other, strict=False))
+    same = next((n for n, (one, two) in pairs if one != two), min(len(text), len(other)))
     start = max(same - MAX_SHOWN // 2, 0) if same > MAX_SHOWN // 2 else 0
     end = start + MAX_SHOWN
     before, after = "..." if start else "", "..." if end < len(text) else ""
