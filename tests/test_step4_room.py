@@ -201,6 +201,7 @@ def test_nothing_overtakes_what_waits(enter):
     received = b""
     for frame in frames:
         bob.user.send(frame)
+        bob.user.send_rest()
         received += bob.end.recv(1500)  # now there may be room, but not for the next one
     while len(received) < len(b"".join(frames)):
         bob.user.send_rest()
