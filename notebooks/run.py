@@ -11,10 +11,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from tqdm import tqdm
+sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
+
+from tools import entry
+
+try:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from tqdm import tqdm
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("run", error, "notebooks"))
 
 from lab.parameters import ParameterError
 from lab.places import HERE, prepared
@@ -97,4 +104,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("run", main))

@@ -16,15 +16,24 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
-import checks
-import document
-import facts
-import fill
-import pdf
-import student
-import word
-from project import REPORT, SOURCE, Problem, read
+sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
+sys.dont_write_bytecode = True  # `check` writes nothing at all
+
+from tools import entry  # noqa: E402
+
+try:
+    import checks
+    import document
+    import facts
+    import fill
+    import pdf
+    import student
+    import word
+    from project import REPORT, SOURCE, Problem, read
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("build", error, "report"))
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
 AGAIN = "run: python report/build.py"
@@ -38,8 +47,6 @@ def main() -> int:
     )
     parser.add_argument("task", nargs="?", choices=tasks, default="build")
     task = parser.parse_args().task
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8")
     try:
         return tell(tasks[task]())
     except Problem as problem:
@@ -136,4 +143,4 @@ def site() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("build", main))

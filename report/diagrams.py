@@ -8,9 +8,14 @@ import re
 import sys
 from pathlib import Path
 
-import mermaidx
+sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 
-import drawing
+from tools import entry
+
+try:
+    import drawing
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("diagrams", error, "report"))
 
 FOLDER = Path(__file__).resolve().parent / "diagrams"
 # Life lines run through the texts: a copy with a white rim beneath each keeps it legible.
@@ -50,6 +55,8 @@ LOOK = {
 
 def make(name: str, folder: Path = FOLDER) -> None:
     """Draw one diagram."""
+    import mermaidx  # here: whatever else is in this file works on machines for which there is none
+
     source = FOLDER / f"{name}.mmd"
     svg = legible(sized(mermaidx.render(source.read_text("utf-8"), config=LOOK).svg()))
     sources = [source, Path(__file__), Path(drawing.__file__)]
@@ -82,6 +89,9 @@ def main() -> int:
         print(f"{name}: ", end="", flush=True)
         try:
             make(name)
+        except ModuleNotFoundError as error:
+            print(entry.missing("diagrams", error, "report"), flush=True)
+            return 1
         except RuntimeError as error:  # the text is no Mermaid; its second line shows the place
             print(" ".join(str(error).splitlines()[:2]), flush=True)
             return 1
@@ -90,4 +100,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("diagrams", main))

@@ -10,7 +10,8 @@ from pathlib import Path
 from project import ROOT, Problem, read
 
 SUMMARY = "notebooks/results/summary.json"
-COLLECT = ["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "tests"]
+COLLECT = ["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+COLLECT += ["-p", "no:hypothesispytest", "tests"]  # which writes, too
 COLLECTED = re.compile(r"^(\d+) tests? collected", re.M)
 
 
@@ -65,7 +66,7 @@ def of_tests() -> dict:
 
 def collected() -> int:
     """Return the number of tests that pytest would run."""
-    command = [sys.executable, "-m", "pytest", *COLLECT]
+    command = [sys.executable, "-B", "-m", "pytest", *COLLECT]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     found = COLLECTED.search(done.stdout)
     if done.returncode or not found:

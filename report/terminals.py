@@ -22,11 +22,16 @@ if os.name == "nt":
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / folder) for folder in ("steps", "tests")]
 
-import drawing  # noqa: E402
-import panes  # noqa: E402
-import terminal  # noqa: E402
-from panes import CTRL_C, Pane  # noqa: E402
+from tools import entry  # noqa: E402
 from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
+
+try:
+    import drawing
+    import panes
+    import screen
+    from panes import CTRL_C, Pane
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("terminals", error, "report"))
 
 PICTURES = HERE / "pictures"
 PORT = 8080  # where the programs meet unless told otherwise
@@ -169,7 +174,7 @@ def make(name: str, port: int, folder: Path = PICTURES) -> None:
         STORIES[name](session)
         svg = panes.picture(session.panes)
     programs = STEPS[int(name[-1])].glob("*.py")
-    tools = (Path(module.__file__) for module in (terminal, panes, drawing))
+    tools = (Path(module.__file__) for module in (screen, panes, drawing))
     drawing.save(svg, folder / f"{name}.svg", [*programs, *tools, Path(__file__)])
 
 
@@ -195,4 +200,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("terminals", main))

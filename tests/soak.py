@@ -14,10 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
 
-import psutil
+from tools import entry
+from tools.harness import Chat, NotAsTold, Peer, Server, Story, program
+
+try:
+    import psutil
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("soak", error, "tests"))
 
 from misbehaviour import KINDS, misbehave
-from tools.harness import Chat, NotAsTold, Peer, Server, Story, program
 
 ACTIONS = {"talk": 80, "join": 7, "leave": 7, "misbehave": 6}  # weights
 ROUND = 100  # actions between two checks
@@ -175,10 +180,8 @@ def main() -> int:
     except NotAsTold as failure:
         print(failure, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("soak", main))

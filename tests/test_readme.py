@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import parts
 from properties import PROPERTIES, table
 from tools.harness import STEPS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *(folder / "README.md" for folder in STEPS.values())]
+GUIDES = [folder / "README.md" for folder in STEPS.values()]
+WAY_IN = ROOT / "steps" / "README.md"
+PAGES = [ROOT / "README.md", *GUIDES]
 PROGRAM = re.compile(r"(?<=python3 )steps/step\w+/(server|client)\.py")
 EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
 
@@ -41,6 +45,8 @@ def on_port(command: str, port: int) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_every_command_runs(page):
     """Run a page's commands one after the other; a server runs until the next one starts."""
+    if page.parent == ROOT and (reason := parts.why_not("report")):
+        pytest.skip(reason)
     server = None
     environment = os.environ | {"CHAT_DEADLINE_SCALE": "0.5"}
     options = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
@@ -58,14 +64,30 @@ def test_every_command_runs(page):
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
             line = line.replace("--seconds 600", "--seconds 1")
+            line = re.sub("steps probe .*", rf"\g<0> --port {port}", line)
             line = line.replace("bench --quick", "bench --quick --modes single")
             line = line.replace("run.py --quick", "run.py --help")  # test_notebook.py runs it
             done = subprocess.run(["bash", "-c", line], **options, capture_output=True, timeout=90)
             expected = EXPECTED_STATUS.get(command.split()[0], 0)
+            if "steps probe" in command:
+                expected = 1 if STEPS[3] == page.parent else 0
+                assert shown_lines(page, done.stdout) <= set(without_numbers(done.stdout))
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
             assert "Traceback" not in done.stderr, command
     finally:
         end(server)
+
+
+def without_numbers(text: str) -> list[str]:
+    """Return the lines of a text, each number replaced: they differ from run to run."""
+    return re.sub(r"\d+(\.\d+)?", "0", text).splitlines()
+
+
+def shown_lines(page: Path, output: str) -> set[str]:
+    """Return what a page shows of the output of a probe, in the block that begins like it."""
+    blocks = re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    title = output.splitlines()[0]
+    return {line for block in blocks if block.startswith(title) for line in without_numbers(block)}
 
 
 def restart(server, command: str, options: dict):
@@ -98,11 +120,23 @@ def test_the_table_of_properties_is_that_of_the_registry():
     assert shown.splitlines() == table(), "run: python tests/properties.py"
 
 
+def test_the_sizes_of_the_parts_are_about_those_of_what_is_installed():
+    if reason := parts.why_not("report"):
+        pytest.skip(reason)
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = text.partition("tests/parts.py` -->\n")[2].partition("\n<!-- end")[0].splitlines()
+    size = re.compile(r"(\d+) MB")
+    measured = parts.table()
+    assert [size.sub("", row) for row in shown] == [size.sub("", row) for row in measured]
+    for old, new in zip(size.findall("".join(shown)), size.findall("".join(measured)), strict=True):
+        assert 1 / 2 < int(old) / int(new) < 2, "run: python tests/parts.py"
+
+
 def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
     assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", [*PAGES, WAY_IN], ids=names)
 def test_every_link_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
@@ -111,8 +145,11 @@ def test_every_link_leads_to_a_file(page):
 @pytest.mark.skipif(os.name != "posix", reason="needs the command diff")
 @pytest.mark.parametrize("page", PAGES[2:], ids=names)
 def test_the_difference_that_a_guide_shows_is_there(page):
-    [command] = [command for command in commands(page) if command.startswith("diff ")]
-    difference = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+    found = [command for command in commands(page) if command.startswith("diff ")]
+    difference = "".join(
+        subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+        for command in found
+    )
     [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     assert shown in difference
 
@@ -122,6 +159,15 @@ def test_the_code_that_a_guide_quotes_is_there(page):
     code = "".join(path.read_text("utf-8") for path in page.parent.glob("*.py"))
     for shown in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
         assert shown in code
+
+
+def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():
+    rows = re.findall(
+        r"^\| .* \| .* \| `(.+)` в \[.*\]\((\S+\.py)\) \|$", WAY_IN.read_text("utf-8"), re.M
+    )
+    assert len(rows) >= 25
+    for code, path in rows:
+        assert code in (WAY_IN.parent / path).read_text("utf-8"), f"{code} in {path}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
@@ -142,8 +188,17 @@ def test_what_the_readme_names_in_the_code_is_there():
 
 def test_the_top_level_holds_what_was_asked_for_and_nothing_else():
     allowed = {"steps", "report", "notebooks", "tests", "README.md", "requirements.txt", "LICENSE"}
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode != 0:
-        pytest.skip("not a git checkout")
-    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    if shutil.which("git") and (ROOT / ".git").exists():
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+        top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    else:  # a ZIP of the repository; what was made since then is not told from what was there
+        top = {path.name for path in ROOT.iterdir()}
     assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_the_sections_that_the_checker_names_are_in_the_guides():
+    words = (ROOT / "steps" / "tools" / "check" / "words.py").read_text("utf-8")
+    named = re.findall(r"шаг (\d), раздел «(.+?)»", words)
+    assert named
+    for step, section in named:
+        assert f"\n## {section}\n" in GUIDES[int(step) - 1].read_text("utf-8"), section

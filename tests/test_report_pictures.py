@@ -8,7 +8,12 @@ from PIL import Image
 
 import diagrams
 import drawing
+import parts
 
+needs_mermaidx = pytest.mark.skipif(
+    not parts.is_installed("mermaidx"),
+    reason="without mermaidx, of which there is no build for this machine",
+)
 REPORT = drawing.ROOT / "report"
 PICTURES = sorted([*REPORT.glob("pictures/*.svg"), *REPORT.glob("diagrams/*.svg")])
 
@@ -55,6 +60,7 @@ def test_a_session_is_played_and_drawn(tmp_path):
         assert png.width / png.info["dpi"][0] * 25.4 == pytest.approx(drawing.PRINTED, abs=0.5)
 
 
+@needs_mermaidx
 def test_a_diagram_is_drawn_the_same_again(tmp_path):
     diagrams.make("step1", tmp_path)
     drawn, kept = tmp_path / "step1.svg", diagrams.FOLDER / "step1.svg"
@@ -81,6 +87,7 @@ def test_no_row_of_pixels_is_lost_in_the_png_of_a_diagram(name):
             assert pixels - 0.05 < float(length) / 25.4 * drawing.PPI < pixels
 
 
+@needs_mermaidx
 def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "bad.mmd").write_text("sequenceDiagram\n    A-?>B: hello\n")
     monkeypatch.setattr(diagrams, "FOLDER", tmp_path)

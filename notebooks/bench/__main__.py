@@ -12,13 +12,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tqdm import tqdm
-
 if not __package__:  # run as a folder: then the folder is on the path, and not what holds it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.append(str(Path(__file__).resolve().parents[2] / "steps"))
 
-from bench import suite
-from bench.servers import SERVERS
+from tools import entry
+
+try:
+    from tqdm import tqdm
+
+    from bench import suite
+    from bench.servers import SERVERS
+except ModuleNotFoundError as error:
+    sys.exit(entry.missing("bench", error, "notebooks"))
 
 
 class Parser(argparse.ArgumentParser):
@@ -145,4 +151,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run("bench", main))

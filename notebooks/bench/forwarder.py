@@ -130,7 +130,7 @@ class Forwarder:
 
 def main() -> int:
     """Read the command line, serve until Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
     args = parser.parse_args()

@@ -1,40 +1,53 @@
-"""Step 1: a client that sends the lines you type and prints what arrives, both at once.
+"""Step 1: a client that sends a line, waits for its echo, and then reads the next line.
 
 Run:       python3 client.py [--host 127.0.0.1] [--port 8080]
-New here:  one thread sends and another one receives, so neither waits for the other.
-Leave:     end of input (Ctrl-D, on Windows Ctrl-Z and Enter), or Ctrl-C.
+New here:  `connect`, and `recv` in a loop until the whole echo is there.
+Cannot do: notice that the server is gone before you enter the next line.
+Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 """
 
+import signal
+
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
-import codecs
 import os
 import socket
 import sys
-import threading
 
-CHUNK = 65_536
+CHUNK = 65_536  # bytes that are sent before their echo is awaited
 
 
-def receive(connection: socket.socket, leaving: threading.Event) -> None:
-    """Print what arrives; when the server goes away, say so and end the program."""
-    # A character may arrive in two pieces: the decoder keeps the first until the second is here.
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+def show(text: str) -> None:
+    """Print `text`; end the program if nobody can take it: a closed pipe, a full disk."""
     try:
-        while data := connection.recv(CHUNK):
-            print(decoder.decode(data), end="", flush=True)
-        reason = "the server has closed the connection"
-    except OSError as error:
-        leaving.clear()
-        reason = f"connection lost: {error.strerror or error}"
-    if not leaving.is_set():
-        print(reason, file=sys.stderr, flush=True)
-        os._exit(1)  # the main thread waits for a line: nothing else would end it at once
+        print(text, end="", flush=True)
+    except OSError:
+        os._exit(1)  # at once: at a normal end Python would try to print again
 
 
-def send_lines(connection: socket.socket) -> None:
-    """Send every line of standard input, until it ends."""
+def receive(connection: socket.socket, count: int) -> bytes:
+    """Return the next `count` bytes; raise EOFError if the stream ends before."""
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))  # waits, and may return fewer
+        if not piece:
+            raise EOFError("the server has closed the connection")
+        data += piece
+    return data
+
+
+def chat(connection: socket.socket) -> None:
+    """Send every line of standard input and print its echo."""
     for line in sys.stdin.buffer:
-        connection.sendall(line.rstrip(b"\r\n") + b"\n")
+        line, echo = line.rstrip(b"\r\n") + b"\n", b""
+        # A long line goes in pieces: with all buffers full of echo, both sides would wait for ever.
+        for start in range(0, len(line), CHUNK):
+            piece = line[start : start + CHUNK]
+            connection.sendall(piece)  # `send` may take only a part; this takes all
+            echo += receive(connection, len(piece))
+        show(echo.decode(errors="replace"))
 
 
 def main() -> int:
@@ -43,32 +56,18 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address of the server")
     parser.add_argument("--port", type=int, default=8080, help="port of the server")
     args = parser.parse_args()
+    if not sys.stdin or not sys.stdout:
+        sys.exit("standard input or output is closed: start the client at a terminal or in a pipe")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        connection.connect((args.host, args.port))
-    except KeyboardInterrupt:
-        return 0
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"cannot connect to {args.host}:{args.port}: {reason}", file=sys.stderr)
-        return 1
-    leaving = threading.Event()  # set when this side ends the conversation
-    receiver = threading.Thread(target=receive, args=(connection, leaving), daemon=True)
-    try:
-        receiver.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
         try:
+            connection.connect((args.host, args.port))
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            send_lines(connection)
-            leaving.set()
-            connection.shutdown(socket.SHUT_WR)  # half-close: no more from here, but go on reading
-        except OSError:  # the server went away: the receiver says so
-            pass
-        while receiver.is_alive():
-            receiver.join(1)  # in short waits: Windows notices Ctrl-C only between two of them
-    except KeyboardInterrupt:
-        os._exit(0)  # at once: the receiver may be in the middle of a line
+            chat(connection)
+        except (OSError, EOFError, OverflowError, TypeError, ValueError) as error:
+            print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -2,178 +2,171 @@
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  two connections, and a thread for each direction.
-Cannot do: answer a third person before one of the two has left.
+Cannot do: answer a third person before one of the two has left, wait for a user who
+           takes nothing while much is sent.
 """
+
+import signal
+
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import os
 import queue
-import signal
 import socket
 import sys
 import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-FAREWELL_TIME = 1.0  # seconds that a user gets to read the last line
+STALL = 1.0  # seconds in which a user has to take something of what is sent to it
+FAREWELL = 0.4  # seconds in which words of the one who stays still reach the one who left
 HERE = "the second user is here"
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on host:port; raise OSError where that is impossible."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def listen(listener: socket.socket, host: str, port: int) -> None:
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
-        # Connections of the last run linger in TIME_WAIT and would keep the port taken for a
-        # minute. (On Windows this option means something else: two servers on one port.)
+        # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    listener.listen(socket.SOMAXCONN)
-    listener.settimeout(0.5)  # Windows notices Ctrl-C only between two calls of `accept`
-    return listener
+    listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
 
 
-def accept(listener: socket.socket) -> socket.socket | None:
-    """Return the connection of the next client, None if nobody comes for half a second."""
+def announce(listener: socket.socket) -> None:
+    """Print the address at which the server listens."""
     try:
-        connection, _ = listener.accept()
-        # Send small messages at once, do not collect them (Nagle's algorithm).
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
-    except (TimeoutError, ConnectionError):  # nobody came, or left before it was accepted
-        return None
+        print("listening on {}:{}".format(*listener.getsockname()), flush=True)
+    except OSError:  # a closed pipe, a full disk: the server works without
+        pass
 
 
-def has_left(connection: socket.socket) -> bool:
-    """Look, without waiting and without taking anything, whether a user has gone."""
-    if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # it was reset
-        return True
-    connection.setblocking(False)
+def tell(user: socket.socket, line: str) -> None:
+    """Send a line of the server's own."""
     try:
-        return connection.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:  # nothing said, but here
-        return False
-    except OSError:
-        return True
-    finally:
-        connection.setblocking(True)
+        user.sendall(f"* {line}\n".encode())
+    except OSError:  # this user has gone; the thread that receives from it says so
+        pass
 
 
-def tell(connection: socket.socket, line: str) -> bool:
-    """Send a line of the server's own; return False if the user has gone."""
-    try:
-        connection.sendall(f"* {line}\n".encode())
-    except OSError:
-        return False
-    return True
-
-
-def shut_down(connection: socket.socket, how: int) -> None:
+def shut_down(user: socket.socket, how: int) -> None:
     """End one or both directions of a connection that may be broken already."""
     try:
-        connection.shutdown(how)
+        user.shutdown(how)
     except OSError:
         pass
 
 
-def receive(connection: socket.socket) -> bytes:
-    """Return what has arrived, b"" at the end of the stream; a reset is an end, too."""
-    try:
-        return connection.recv(CHUNK)
-    except OSError:
-        return b""
-
-
-def relay(source: socket.socket, target: socket.socket, left: queue.SimpleQueue) -> None:
-    """Pass on all that `source` sends, until it leaves; then put it into `left`."""
-    while data := receive(source):
-        try:
-            target.sendall(data)  # `send` may take only a part; this takes all
-        except OSError:  # the target has gone; the thread that receives from it reports that
-            pass
-    left.put(source)
-
-
-def wait_for_leaver(left: queue.SimpleQueue) -> socket.socket:
-    """Return the first connection whose stream has ended."""
+def receive(user: socket.socket) -> bytes:
+    """Wait for bytes and return them, b"" at the end of the stream; a reset is an end, too."""
     while True:
         try:
-            return left.get(timeout=0.5)  # in short waits, as in `open_listener`
-        except queue.Empty:
+            return user.recv(CHUNK)
+        except TimeoutError:  # STALL is meant for sending: this user is just silent
             continue
+        except OSError:
+            return b""
 
 
-def talk(first: socket.socket, second: socket.socket) -> None:
-    """Let two users talk until one leaves; tell the other one and disconnect it."""
-    left = queue.SimpleQueue()
-    directions = ((first, second, left), (second, first, left))
-    relays = [threading.Thread(target=relay, args=args, daemon=True) for args in directions]
-    for thread in relays:
-        thread.start()
-    stayed = second if wait_for_leaver(left) is first else first
-    stayed.settimeout(FAREWELL_TIME)
-    tell(stayed, "the other user has left")
-    shut_down(stayed, socket.SHUT_WR)  # what it has said still goes to the one who left
-    try:
-        left.get(timeout=FAREWELL_TIME)  # the other user has read the line, and left too
-    except queue.Empty:
-        pass
-    for connection in (first, second):
-        shut_down(connection, socket.SHUT_RDWR)  # wakes a thread that still waits in `recv`
-    for thread in relays:
-        thread.join()
+class Pair:
+    """Two users. The first one waits for the second; until then its words wait, too."""
+
+    def __init__(self) -> None:
+        self.users: list[socket.socket] = []
+        self.threads: list[threading.Thread] = []  # one for each of the users
+        self.second_came = False
+        self.complete = threading.Event()  # both users know it, and their words may go
+        self.gone: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()  # users who have left
+
+    def add(self, user: socket.socket) -> None:
+        """Take a user in, and start a thread for what this user sends."""
+        self.users.append(user)
+        self.threads.append(threading.Thread(target=self.relay, args=(user,), daemon=True))
+        self.threads[-1].start()
+
+    def relay(self, source: socket.socket) -> None:
+        """Pass on all that `source` sends to the other user. Runs in a thread of its own."""
+        while data := receive(source):
+            self.complete.wait()
+            if len(self.users) == 1:  # the pair was closed, nobody came
+                break
+            target = self.users[1] if source is self.users[0] else self.users[0]
+            try:
+                while data:
+                    data = data[target.send(data) :]  # `send` may take only a part
+            except OSError:  # the target has gone, or has taken nothing for a while
+                self.gone.put(target)  # and go on: `source` may leave, too
+        self.gone.put(source)
+        if not self.second_came:  # nobody to tell: let this client see the end of its stream
+            shut_down(source, socket.SHUT_RDWR)
+
+    def greet_first(self) -> bool:
+        """Tell the first user that the second one is here; return False if the first has gone."""
+        self.second_came = True
+        try:
+            self.users[0].sendall(f"* {HERE}\n".encode())
+            # A program that has ended answers with a reset. If it is here already, this fails:
+            self.users[0].send(b"")
+        except OSError:
+            return False
+        return self.gone.empty()
+
+    def talk(self) -> None:
+        """Let the two users talk until one leaves, or takes nothing; tell the other one."""
+        self.complete.set()
+        gone = self.gone.get()
+        stays = 1 - self.users.index(gone)
+        self.users[stays].settimeout(FAREWELL)
+        tell(self.users[stays], "the other user has left")
+        shut_down(self.users[stays], socket.SHUT_WR)
+        self.threads[stays].join(FAREWELL)  # what it has said still goes to the one who left
+
+    def close(self) -> None:
+        """Disconnect the users; a thread that still works for one of them ends."""
+        for user in self.users:
+            shut_down(user, socket.SHUT_RDWR)
+            user.close()
 
 
 def serve(listener: socket.socket) -> None:
-    """Bring clients together, two by two, for ever."""
-    first = None
+    """Bring users together, two by two, for ever."""
+    pair = Pair()
     while True:
-        newcomer = accept(listener)
-        gone = first is not None and has_left(first)
-        if first and newcomer and not gone:
-            # If the other side is closed, the line is answered with a reset.
-            gone = not tell(first, HERE) or has_left(first)
-        if gone:
-            first.close()
-            first = None
-        if first and newcomer:
-            tell(newcomer, HERE)
-            with first, newcomer:
-                talk(first, newcomer)
-            first = None
-        elif newcomer:
-            first = newcomer
-            tell(first, "waiting for the second user")
-
-
-def stop(signum: int, frame: object) -> None:
-    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt; further ones do nothing."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # of one ignored at this moment, Python complains
-    raise KeyboardInterrupt
+        try:
+            user, _ = listener.accept()
+            # Send small messages at once, do not collect them (Nagle's algorithm).
+            user.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # this client has gone: continue with the next one
+            continue
+        user.settimeout(STALL)
+        if pair.users and pair.greet_first():
+            tell(user, HERE)
+            pair.add(user)
+            pair.talk()
+            pair.close()
+            pair = Pair()
+        else:  # this is the first one, or the first one has gone
+            pair.close()
+            pair = Pair()
+            tell(user, "waiting for the second user")
+            pair.add(user)
 
 
 def main() -> int:
-    """Read the command line, serve until Ctrl-C; return the exit status."""
+    """Read the command line and serve; return the exit status if that is impossible."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
     args = parser.parse_args()
-    try:
-        listener = open_listener(args.host, args.port)
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"cannot listen on {args.host}:{args.port}: {reason}", file=sys.stderr)
-        return 1
-    with listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
-            signal.signal(signal.SIGINT, stop)
-            signal.signal(signal.SIGTERM, stop)
-            host, port = listener.getsockname()
-            print(f"listening on {host}:{port}", flush=True)
-            serve(listener)
-        except KeyboardInterrupt:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)  # also while Python itself ends
-    return 0
+            listen(listener, args.host, args.port)
+        except (OSError, OverflowError, TypeError, ValueError) as error:
+            print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
+            return 1
+        announce(listener)
+        serve(listener)
 
 
 if __name__ == "__main__":

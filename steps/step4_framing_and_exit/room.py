@@ -1,320 +1,226 @@
-"""The room of step 4: who is here, what happens in which order, and how it reaches everybody.
+"""The room of step 4: who is here, what is said in which order, and how it reaches everybody.
 
-A message goes to all users, and nobody who stops reading may stop the others: a `sendall` to such
-a user would wait for ever. So the room only sends what the socket takes at once. The rest waits in
-the user's queue for a writer, a thread that is started when it is first needed.
+There is one lock, and whoever sends to users holds it: so all users see one order. This is
+possible because a send never waits. What the system does not take at once goes into the user's
+outbox, and the room's thread offers it again, a hundred times a second.
 """
 
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 
-from framing import CHUNK, FrameError, encode, safe
+from framing import FrameError, encode
+from user import PATIENCE, RETRY, User, shut_down
 
-BATCH = 131_072  # bytes: a batch of this size is sent, whatever else waits
-INBOX = 64  # events that may wait; who posts more of them waits, too
-SMALL = 200  # users: for more, whoever posts does not send, but wakes the room's thread
-EVENT = 16_384  # bytes: what a user says is posted in events of about this size
-PATIENCE = 0.75  # seconds in which what waits for one user may grow by half of its limit;
-SHORT_PATIENCE = 0.2  # only so many where another user keeps up: then the machine is not to blame
-LINGER = 1.0  # seconds for the last bytes of a connection to arrive
-SEND_NOW = getattr(socket, "MSG_DONTWAIT", None)  # send what fits, never wait; not on Windows
-HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
-
-
-class User:
-    """One connection, the nickname behind it, and what waits to be sent to it."""
-
-    def __init__(self, connection: socket.socket, peer: str) -> None:
-        self.connection = connection
-        self.peer = peer  # the address of the other side, for the log
-        self.nick = ""
-        self.left = False  # nothing more will be sent
-        self.pending: deque[bytes] = deque()  # what the socket did not take at once
-        self.waiting = 0  # bytes in `pending` and in the hands of the writer
-        self.changed = threading.Condition()  # guards and announces the three above
-        self.writer: threading.Thread | None = None
-
-    def send(self, data: bytes) -> None:
-        """Send what the socket takes at once, leave the rest to the writer. In the room's turn.
-
-        Raises RuntimeError where a writer is needed and the system is out of threads.
-        """
-        if not self.waiting and SEND_NOW is not None:
-            try:
-                data = data[self.connection.send(data, SEND_NOW) :]
-            except OSError:  # the socket is full; or broken, which `recv` will report
-                pass
-        if not data:
-            return
-        with self.changed:
-            self.pending.append(data)
-            self.waiting += len(data)
-            self.changed.notify_all()
-        if self.writer is None:
-            writer = threading.Thread(target=self.write, daemon=True)
-            writer.start()
-            self.writer = writer
-
-    def write(self) -> None:
-        """Send what waits, and wait for a peer who reads slowly: the writer's thread."""
-        while True:
-            with self.changed:
-                self.changed.wait_for(lambda: self.pending or self.left)
-                if not self.pending:
-                    shut_down(self.connection, socket.SHUT_WR)
-                    return
-                data = self.pending.popleft()
-            try:
-                self.connection.sendall(data)
-            except OSError:  # the user has gone, which `recv` will report
-                pass
-            with self.changed:
-                self.waiting -= len(data)
-                self.changed.notify_all()
-
-    def catch_up(self, most: int, deadline: float) -> None:
-        """Wait until no more than `most` bytes wait to be sent, or until the deadline."""
-        with self.changed:
-            patience = max(deadline - time.monotonic(), 0)
-            self.changed.wait_for(lambda: self.waiting <= most, patience)
-
-    def close(self) -> None:
-        """Give the last bytes time to arrive, then close the connection."""
-        deadline = time.monotonic() + LINGER
-        self.catch_up(0, deadline)
-        try:  # closed with bytes unread, a connection is reset, and what is under way is lost
-            while (patience := deadline - time.monotonic()) > 0:
-                self.connection.settimeout(patience)
-                if not self.connection.recv(CHUNK):
-                    break
-        except OSError:
-            pass
-        shut_down(self.connection, socket.SHUT_RDWR)  # a writer that still waits gets an OSError
-        if self.writer:
-            self.writer.join()
-        self.connection.close()
-
-
-def shut_down(connection: socket.socket, how: int) -> None:
-    """End one or both directions of a connection that may be broken already."""
-    try:
-        connection.shutdown(how)
-    except OSError:
-        pass
+SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
 
 
 class Room:
-    """The users, and all that happens to them in one order.
+    """The users, and all that happens to them in one order."""
 
-    Any thread may `post` an event. In a small room, a thread that finds the turn free handles it
-    itself; what comes meanwhile waits, and is handled as one batch by the room's own thread. Only
-    the holder of the turn touches the registry and sends, so all users see one order. It sends
-    without waiting; only when somebody is far behind, a turn is longer (see `let_catch_up`).
-    """
-
-    def __init__(self, max_pending: int, log: Callable[[str], None]) -> None:
-        self.log = log
+    def __init__(self, max_clients: int, max_pending: int) -> None:
+        self.max_clients = max_clients
         self.max_pending = max_pending
-        self.max_batch = min(BATCH, max_pending // 4)
-        self.connections: set[User] = set()  # everybody, with a nickname or without
-        self.nicks: dict[str, User] = {}  # the nicknames taken, in lower case
-        # The registry: who has joined, in this order. By connection, because a broadcast then
-        # touches nothing else of a user: that leaves more of the cache to the system's `send`.
-        self.users: dict[socket.socket, User] = {}
-        self.behind: set[socket.socket] = set()  # those of them for whom something waits
-        self.pace = 0.0  # when those behind have had their time for all that was sent
-        self.stopping = False  # the server will not wait for anybody
-        self.closed = False
-        self.batch: list[bytes] = []  # what is to be sent to everybody,
-        self.apart: dict[User, list[bytes]] = {}  # but to these something else
-        self.size = 0  # bytes in `batch`
-        self.inbox: deque[tuple] = deque()  # events
-        self.turn = threading.Lock()
-        self.busy = threading.Event()  # something was posted while another had the turn
-        threading.Thread(target=self.keep_up, name="room", daemon=True).start()
+        self.counting = threading.Lock()  # guards these two, always for a moment only:
+        self.connections: set[User] = set()  # everybody who is here, with a nickname or without
+        self.leaving: set[User] = set()  # those who still get their last bytes
+        self.lock = threading.Lock()  # guards all of the following, and every send to a user:
+        self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
+        # What is not yet sent: the author and a frame; None in place of the frame of one who joins.
+        self.said: deque[tuple[User | None, bytes | None]] = deque()
+        self.behind: set[User] = set()  # those for whom something waits in the outbox
+        self.somebody_behind = threading.Event()
+        self.stopping = False
+        self.deadline = 0.0  # when the server is not to wait any longer for those who leave
+        threading.Thread(target=self.keep_sending, daemon=True).start()
 
-    def reserve(self, user: User, nick: str) -> str | None:
-        """Give a nickname to `user`, or return why not. Atomic, hence for any thread."""
-        if self.nicks.setdefault(nick.casefold(), user) is not user:
-            return "this nickname is taken"
+    def enter(self, user: User) -> bool:
+        """Let a connection in that has no nickname yet; return False if the room is full."""
+        with self.counting:
+            # Those who leave take no place, but a thread: so the threads are bounded, too.
+            if max(len(self.connections), len(self.leaving)) >= self.max_clients:
+                return False
+            self.connections.add(user)
+            return True
+
+    def join(self, user: User, nick: str) -> str | None:
+        """Let a user in and tell the others; return why not, if the nickname is taken."""
         user.nick = nick
-        return None
+        self.said.append((user, None))
+        self.deliver()
+        return None if user.nick else "this nickname is taken"
 
-    def post(self, event: Callable, *args) -> None:
-        """Have `event(*args)` called in its turn, and what it tells sent.
+    def say(self, author: User, frame: bytes) -> None:
+        """Put down what the others are to get. The next thread that has the lock sends it."""
+        self.said.append((author, frame))
 
-        With a free turn this thread does it, and saves the time that it takes to wake another.
-        In a large room that time is little: one thread that always sends has its data at hand.
-        """
-        self.inbox.append((event, args))
-        # Talkers are faster than the room: if much waits already, they have to wait, too.
-        too_much = len(self.inbox) > INBOX
-        if len(self.users) > SMALL and not too_much:
-            self.busy.set()
-        elif self.turn.acquire(blocking=too_much):
-            try:
-                self.handle_inbox()
-            finally:
-                self.turn.release()
-            if self.inbox:
-                self.busy.set()
+    def deliver(self) -> None:
+        """Send all that was put down, also by threads that wait for the lock meanwhile."""
+        with self.lock:
+            self.send_said()
 
-    def post_and_wait(self, event: Callable, *args) -> None:
-        """Post an event and return when it has been handled, whoever has the turn by then."""
-        handled = threading.Event()
-        self.post(event, *args)
-        self.post(handled.set)
-        handled.wait()
+    def answer(self, user: User, frames: bytes | None) -> None:
+        """Send frames to one user (None: the list of all users); wait until most is read."""
+        with self.lock:
+            self.send_said()
+            if not user.gone:
+                self.send(user, frames or self.online())
+        user.wait_until_read(self.max_pending // 2)
 
-    def keep_up(self) -> None:
-        """Handle what is posted while a batch is sent: the room's thread."""
-        while self.busy.wait():
-            self.busy.clear()
-            while self.inbox:
-                with self.turn:
-                    self.handle_inbox()
+    def leave(self, user: User, why: str) -> None:
+        """Let a user go, tell the others, and say goodbye to the user."""
+        with self.lock:
+            self.send_said()
+            if not user.gone:
+                self.dismiss(user, why)
+                self.send_said()
+                self.send(user, encode(f"* {why}"))
 
-    def handle_inbox(self) -> None:
-        """Handle all events that wait, and send what they tell."""
-        for _ in range(len(self.inbox)):
-            event, args = self.inbox.popleft()
-            event(*args)
-        self.send_batch()
+    def forget(self, user: User) -> None:
+        """Let go of a connection that is closed."""
+        with self.counting:
+            self.connections.discard(user)
+            self.leaving.discard(user)
+        with self.lock:
+            self.behind.discard(user)
 
-    def join(self, user: User) -> None:
-        """A user with a nickname comes."""
-        if not user.left:  # else the server has stopped in the meantime
-            self.tell_others(user, encode(f"* {user.nick} joined"))
-            self.users[user.connection] = user
-            # In place of what was said before:
-            self.apart[user] = [encode(f"* welcome, {user.nick}")]
-            self.answer(user, "/who")
-            self.log(f"{user.nick} joined from {user.peer}")
-
-    def say(self, user: User, frames: bytes | bytearray) -> None:
-        """A user says something."""
-        if frames and not user.left:
-            self.tell_others(user, frames)
-
-    def answer(self, user: User, word: str) -> None:
-        """A user gives a command."""
-        if word == "/who":
-            self.tell(user, *names_of(list(self.users.values())))
-        elif word == "/help":
-            self.tell(user, encode(HELP))
-        else:
-            self.tell(user, encode(f"* unknown command: {safe(word[:16_000])}"))
-
-    def leave(self, user: User, why: str, farewell: str = "") -> None:
-        """A connection ends, whoever ended it; only the first time counts."""
-        if user.left:
-            return
-        joined = self.users.pop(user.connection, None)
-        last = self.apart.pop(user, self.batch) if joined else []
-        try:
-            user.send(b"".join([*last, encode(farewell) if farewell else b""]))
-        except RuntimeError:  # no thread is left to write the last words
-            pass
-        with user.changed:
-            user.left = True
-            user.changed.notify_all()
-        if not user.waiting:  # else the writer does this: end the stream behind the last words
-            shut_down(user.connection, socket.SHUT_WR)
-        self.connections.discard(user)
-        self.behind.discard(user.connection)
-        if self.nicks.get(user.nick.casefold()) is user:
-            del self.nicks[user.nick.casefold()]
-        if joined and not self.closed:
-            self.tell_others(user, encode(f"* {user.nick} left"))
-        refused = not joined and farewell not in ("", "* bye")
-        self.log(f"{user.nick or user.peer} {'refused' if refused else 'left'}: {why}")
+    def stop(self) -> None:
+        """Pass on nothing more. Does not need the lock, so a signal may call it at any moment."""
+        if not self.stopping:  # whoever is impatient and sends more signals does not prolong it
+            self.deadline = time.monotonic() + PATIENCE
+        self.stopping = True
 
     def close(self) -> None:
-        """The server stops: everybody leaves."""
-        self.closed = True
-        for user in [*self.users.values(), *self.connections]:  # in the order of joining
-            self.leave(user, "the server stops", "* server is shutting down")
+        """Tell everybody that the server stops; wait until all have gone, but not for long."""
+        with self.counting:
+            here = list(self.connections)
+        with self.lock:
+            for user in here:
+                if not user.gone:
+                    self.dismiss(user, "the server stops")
+                    self.send(user, encode("* server is shutting down"))
+        while self.leaving and time.monotonic() < self.deadline:
+            with self.lock:
+                self.send_rest()
+                for user in here:
+                    if not user.outbox:
+                        shut_down(user.connection, socket.SHUT_WR)
+            time.sleep(RETRY)
 
-    def tell(self, user: User, *frames: bytes) -> None:
-        """Add to the batch what one user gets."""
-        self.apart.setdefault(user, self.batch.copy()).extend(frames)
+    # The following is for a thread that has the lock.
 
-    def tell_others(self, author: User, frames: bytes | bytearray) -> None:
-        """Add to the batch what everybody gets but its author."""
-        self.apart.setdefault(author, self.batch.copy())
-        for user, theirs in self.apart.items():
-            if user is not author:
-                theirs.append(frames)
-        self.batch.append(frames)
-        self.size += len(frames)
-        if self.size > self.max_batch:
-            self.send_batch()
+    def online(self) -> bytes:
+        """Return the frame that names all users; several frames, if one would be too long."""
+        return encode_online([user.nick for user in self.users.values()])
 
-    def send_batch(self) -> None:
-        """Send to everybody what the batch has for them, as one piece."""
-        whole, size = b"".join(self.batch), self.size
-        slow = self.users if SEND_NOW is None else self.behind
-        others = {connection: [whole] for connection in slow}
-        others |= {user.connection: theirs for user, theirs in self.apart.items()}
-        self.batch, self.apart, self.size = [], {}, 0
-        for connection in self.users if whole else ():
-            if connection not in others:
-                try:
-                    sent = connection.send(whole, SEND_NOW)
-                except OSError:  # the socket is full; or broken, which `recv` will report
-                    sent = 0
-                if sent < size:
-                    others[connection] = [whole[sent:]]
-        for connection, theirs in others.items():
-            if theirs and connection in self.users:
-                self.send_apart(self.users[connection], b"".join(theirs))
-        if self.behind:
-            heard = (user for c, user in self.users.items() if others.get(c, whole))
-            kept_up = any(user.waiting <= size for user in heard)
-            self.let_catch_up(size, SHORT_PATIENCE if kept_up else PATIENCE)
+    def admit(self, user: User) -> bytes | None:
+        """Enter a user into the registry; return what to tell the others, None if that failed."""
+        if user.nick.casefold() in self.users:
+            user.nick = ""
+            return None
+        self.users[user.nick.casefold()] = user
+        self.send(user, encode(f"* welcome, {user.nick}") + self.online())
+        return encode(f"* {user.nick} joined")
 
-    def send_apart(self, user: User, data: bytes) -> None:
-        """Send to one who gets something else than most, or for whom something waits."""
-        try:
-            user.send(data)
-        except RuntimeError:
-            self.cut_off(user, "no thread is left to write to this user")
-        if user.waiting:
-            self.behind.add(user.connection)
+    def dismiss(self, user: User, why: str) -> None:
+        """Take a user out of the registry, and put down for the others that this user has left."""
+        user.gone = why
+        with self.counting:
+            self.connections.discard(user)
+            self.leaving.add(user)
+        if self.users.get(user.nick.casefold()) is user:
+            del self.users[user.nick.casefold()]
+            # First of all: somebody may wait already to join under this nickname.
+            self.said.appendleft((None, encode(f"* {user.nick} left")))
 
-    def let_catch_up(self, size: int, patience: float) -> None:
-        """Wait for users who are far behind, so that talkers get no faster than readers.
+    def send(self, user: User, data: bytes) -> None:
+        """Send to one user, now or as soon as there is room."""
+        user.send(data)
+        if user.outbox:
+            self.behind.add(user)
+            self.somebody_behind.set()
 
-        Who has stopped reading stops nobody. Until too much waits for this user, who then is cut
-        off, a flood waits for the patience in all; talk that anyway needs as long, not at all.
+    def send_said(self) -> None:
+        """Send each user what the others have said, joined to one piece; much of it in batches."""
+        while self.said and not self.stopping:
+            batch, newcomers = self.take_batch()
+            everything = b"".join(frame for _, frame in batch)
+            authors = {author for author, _ in batch}
+            for user in self.users.values():
+                if user not in authors:
+                    self.send(user, everything)
+                    continue
+                since = newcomers.get(user, 0)
+                frames = [frame for author, frame in batch[since:] if author is not user]
+                if frames:
+                    self.send(user, b"".join(frames))
+            self.let_catch_up(len(everything))
+
+    def take_batch(self) -> tuple[list[tuple[User | None, bytes]], dict[User, int]]:
+        """Take out of `said` what is sent next, but not too much at a time.
+
+        Returns authors and frames, and for each user who joins: the first frame after that.
         """
-        if self.stopping:  # there is no time, and not much more to come
-            return
-        now = time.monotonic()
-        self.pace = min(max(self.pace, now - patience), now)
-        self.pace += patience * min(1, 2 * size / self.max_pending)
-        for connection in list(self.behind):
-            user = self.users[connection]
-            if user.waiting > self.max_pending:
-                self.cut_off(user, "does not read")
-            else:
-                user.catch_up(self.max_pending // 2, self.pace)
-            if not user.waiting:
-                self.behind.discard(connection)
+        batch, newcomers, size = [], {}, 0
+        while self.said and size <= self.max_pending // 8:  # nobody is cut off for one batch
+            author, frame = self.said.popleft()
+            if author and author.gone:  # too late: the others know that the author has left
+                continue
+            if frame is None:
+                frame = self.admit(author)
+                newcomers[author] = len(batch)
+            if frame:
+                batch.append((author, frame))
+                size += len(frame)
+        return batch, newcomers
 
-    def cut_off(self, user: User, why: str) -> None:
-        """Disconnect a user, without regard to what waits."""
-        self.inbox.append((self.leave, (user, why)))  # before the reader wakes and posts its own
-        shut_down(user.connection, socket.SHUT_RDWR)  # wakes the reader and the writer
+    def let_catch_up(self, size: int) -> None:
+        """Wait for those who are far behind, but no longer than `size` bytes take at SLOWEST.
+
+        So a flood slows down to the pace of its readers. A reader who has stopped holds it up
+        for as long as the second half of `max_pending` takes at SLOWEST; then it is cut off.
+        """
+        deadline = time.monotonic() + size / SLOWEST
+        while self.behind and self.send_rest() > self.max_pending // 2 and not self.stopping:
+            time_left = deadline - time.monotonic()
+            if time_left <= 0:
+                return
+            time.sleep(min(time_left, 0.001))
+
+    def send_rest(self) -> int:
+        """Offer what waits in the outboxes; return how many bytes wait in the fullest one."""
+        most = 0
+        for user in list(self.behind):
+            user.send_rest()
+            if not user.outbox:
+                self.behind.discard(user)
+            elif user.waiting > self.max_pending and not user.gone:
+                self.cut_off(user)
+            elif not user.gone:
+                most = max(most, user.waiting)
+        return most
+
+    def cut_off(self, user: User) -> None:
+        """Disconnect a user for whom too much waits."""
+        self.dismiss(user, "does not read")
+        user.cut_off(encode("* disconnected: you did not read what others said"))
+
+    def keep_sending(self) -> None:
+        """Offer what waits in the outboxes, again and again. Runs in the room's thread."""
+        while self.somebody_behind.wait():
+            with self.lock:
+                self.send_rest()
+                self.send_said()  # if somebody was cut off, tell the others
+                if not self.behind:
+                    self.somebody_behind.clear()
+            time.sleep(RETRY)
 
 
-def names_of(users: list[User]) -> list[bytes]:
-    """Return the frame that names these users; several, where one would be too long."""
+def encode_online(nicks: list[str]) -> bytes:
+    """Return the frame that names these users; two or more, if one would be too long."""
     try:
-        return [encode("* online: " + ", ".join(user.nick for user in users))]
+        return encode("* online: " + ", ".join(nicks))
     except FrameError:
-        half = len(users) // 2
-        return names_of(users[:half]) + names_of(users[half:])
+        half = len(nicks) // 2
+        return encode_online(nicks[:half]) + encode_online(nicks[half:])

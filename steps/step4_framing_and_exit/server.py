@@ -1,52 +1,86 @@
 """Step 4: a chat of whole messages, in which nobody can hold up the others.
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
-New here:  frames in place of bare bytes; commands; one order of events for all, sent a batch
-           at a time without waiting, and a writer thread only for a user who reads slowly.
+New here:  frames, words to leave and to ask with, one order of events for all, an outbox for
+           each user, a last word when the server stops.
 Cannot do: remember what was said before you came, check who you are, span two machines.
 """
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `main` knows what to do at Ctrl-C
+
 import argparse
 import os
-import queue
-import signal
+import re
 import socket
 import sys
 import threading
 import time
+import unicodedata
+from collections import deque
 
-from framing import UNSAFE, FrameError, FrameReader, encode, safe, send_frame
-from room import EVENT, LINGER, PATIENCE, Room, User
+from framing import FrameError, FrameReader, encode, safe, send_frame
+from room import Room
+from user import PATIENCE, User, shut_down
 
-MAX_NICK = 32  # characters
+# Letters and digits of any script, and _ . - (two letters of Korean are invisible: not these).
+NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
 ATTEMPTS = 3  # nicknames that a newcomer may try
-SEND_BUFFER = 262_144  # bytes that the system may hold for one user (Linux takes twice as many)
+HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
-LOG: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # lines for standard error; b"" ends them
+REFUSED = 100  # refused connections that stay open, so that the peer can read why
+LOGGING = threading.Lock()  # one line at a time
+
+# A peer that has vanished does not answer: notice it within a minute. (The last line also ends
+# the connection of one who takes nothing for so long, although bytes wait: it may have vanished.)
+KEEPALIVE = {
+    "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
+    "TCP_KEEPALIVE": 20,  # the same on macOS
+    "TCP_KEEPINTVL": 10,  # seconds between two questions
+    "TCP_KEEPCNT": 3,  # questions without an answer
+    "TCP_USER_TIMEOUT": 50_000,  # milliseconds in which sent bytes have to be taken
+}
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on host:port; raise OSError where that is impossible."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def listen(listener: socket.socket, host: str, port: int) -> None:
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
-        # Connections of the last run linger in TIME_WAIT and would keep the port taken for a
-        # minute. (On Windows this option means something else: two servers on one port.)
+        # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    listener.listen(socket.SOMAXCONN)
-    listener.settimeout(0.5)  # Windows notices Ctrl-C only between two calls of `accept`
-    return listener
+    listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
 
 
-def fault(nick: str) -> str | None:
-    """Return what is wrong with a nickname, or None."""
-    if not 1 <= len(nick) <= MAX_NICK:
-        return f"a nickname has 1 to {MAX_NICK} characters"
-    if nick[0] in "*/":
-        return "a nickname does not start with * or /"
-    if ":" in nick or any(map(str.isspace, nick)) or UNSAFE.search(nick):
-        return "a nickname has no white space, no colon and no control characters"
-    return None
+def announce(listener: socket.socket) -> None:
+    """Print the address at which the server listens."""
+    try:
+        print("listening on {}:{}".format(*listener.getsockname()), flush=True)
+    except OSError:  # a closed pipe, a full disk: the server works without
+        pass
+
+
+def log(line: str) -> None:
+    """Print a line on standard error. It may have to wait: never do this with the room's lock."""
+    if sys.stderr and LOGGING.acquire(timeout=PATIENCE):  # else another thread is stuck in here
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:  # as in `announce`
+            pass
+        LOGGING.release()
+
+
+def set_options(connection: socket.socket) -> None:
+    """Ask the system to send at once, and to notice a peer that has vanished."""
+    # Send small messages at once, do not collect them (Nagle's algorithm).
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        except (AttributeError, OSError):  # this system does not have it
+            pass
 
 
 def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
@@ -64,135 +98,109 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
             text = reader.receive(deadline)
         except TimeoutError:
             raise ValueError(f"no nickname within {timeout:g} seconds") from None
-        if text is None or text.split()[:1] == ["/quit"]:
+        if text is None or command(text) == "/quit":
             return False
-        nick = text.strip()
-        problem = fault(nick) or room.reserve(user, nick)
-        if not problem:
+        # NFKC gives one form to what looks the same. It joins four characters to one at most,
+        # so the first 132 tell whether there will be more than 32.
+        nick = unicodedata.normalize("NFKC", text.strip()[:132])
+        problem = "a nickname has 1 to 32 letters, digits, _ . or -"
+        if NICK.fullmatch(nick):
             user.connection.settimeout(None)
+            problem = room.join(user, nick)
+        if not problem:
             return True
     raise ValueError(problem)
 
 
+def command(text: str) -> str:
+    """Return the command that a message is, in lower case; "" for a message that is none."""
+    return text.split()[0].lower() if text.startswith("/") else ""
+
+
 def talk(user: User, reader: FrameReader, room: Room) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
-    while texts := reader.receive_all():
-        frames = bytearray()
-        for text in texts:
-            if text.startswith("/") or len(frames) > EVENT:
-                room.post(room.say, user, frames)
-                frames = bytearray()
-            if text.startswith("/"):
-                word = text.split()[0]
-                if word == "/quit":
-                    return
-                # Who asks gets no further before the answer is read: nobody else waits for that.
-                room.post_and_wait(room.answer, user, word)
-                user.catch_up(room.max_pending // 2, time.monotonic() + PATIENCE)
-            elif text and not text.isspace():
-                try:
-                    frames += encode(f"{user.nick}: {safe(text)}")
-                except FrameError as error:
-                    room.post(room.tell, user, encode(f"* not sent: {error}"))
-        if frames:
-            room.post(room.say, user, frames)
+    while not user.gone:
+        text = reader.take()
+        if text is None:  # all that has arrived is noted: have it sent, and wait for more
+            room.deliver()
+            text = reader.receive()
+        if text is None or command(text) == "/quit":
+            return
+        if text.startswith("/"):
+            room.answer(user, reply(text))
+        elif text and not text.isspace():
+            try:
+                room.say(user, encode(f"{user.nick}: {safe(text)}"))
+            except FrameError as error:
+                room.answer(user, encode(f"* not sent: {error}"))
 
 
-def handle(user: User, room: Room, args: argparse.Namespace, freed: threading.Event) -> None:
-    """Serve one user from the nickname to the end of the stream. Runs in its own thread."""
-    why, farewell = "bye", "* bye"
+def reply(text: str) -> bytes | None:
+    """Return the answer to a command as a frame, None for the list of users."""
+    if command(text) == "/who":
+        return None
+    if command(text) == "/help":
+        return encode(HELP)
+    return encode(f"* unknown command: {safe(text.split()[0][:100])}, try /help")
+
+
+def handle(user: User, room: Room, timeout: float) -> None:
+    """Serve one user from the nickname to the last byte. Runs in a thread of its own."""
+    why = "bye"
     try:
-        # Send small messages at once, do not collect them (Nagle's algorithm).
-        user.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Let no megabytes queue in the system, where a slow reader's progress is seen too late.
-        user.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        set_options(user.connection)
         reader = FrameReader(user.connection)
-        if user not in room.connections:
-            raise ValueError("server is full")
-        if log_in(user, reader, room, args.login_timeout):
-            room.post(room.join, user)
+        if log_in(user, reader, room, timeout):
             talk(user, reader, room)
     except ValueError as error:  # also a FrameError
-        why, farewell = str(error), f"* {error}"
+        why = str(error)
     except OSError as error:  # a reset ends the stream, too
-        why, farewell = f"connection lost: {error.strerror or error}", ""
+        why = f"connection lost: {error}"
     finally:
-        room.post_and_wait(room.leave, user, why, farewell)
+        room.leave(user, why)
+        user.wait_until_read(0)
         user.close()
-        freed.set()
+        room.forget(user)
+        log(f"{user.nick or user.peer} left: {user.gone}")
 
 
-def serve(listener: socket.socket, room: Room, args: argparse.Namespace) -> None:
-    """Accept clients for ever, and give each a thread."""
-    freed = threading.Event()  # set when a connection is closed
-    while True:
-        freed.clear()
+def refuse(user: User, refused: deque[User]) -> None:
+    """Tell a client that there is no place for it; this costs no thread."""
+    user.send(encode("* server is full"))
+    shut_down(user.connection, socket.SHUT_WR)
+    # Closed at once, with bytes unread, the connection would be reset, and the words lost.
+    refused.append(user)
+    if len(refused) > REFUSED:
+        refused.popleft().connection.close()
+
+
+def serve(listener: socket.socket, room: Room, timeout: float) -> None:
+    """Accept clients until the room stops, and give each a thread."""
+    refused: deque[User] = deque()
+    while not room.stopping:
         try:
             connection, peer = listener.accept()
-        except (TimeoutError, ConnectionError):  # nobody came, or left before it was accepted
+        except ConnectionError:  # this client has gone: continue with the next one
             continue
-        except OSError as error:  # out of file descriptors, until somebody leaves
-            log(f"cannot accept: {error.strerror or error}")
-            freed.wait(1)
+        except OSError as error:  # nobody came for a moment, or no file descriptor is left
+            while refused:  # they have had time to read why
+                refused.popleft().connection.close()
+            if not isinstance(error, TimeoutError):
+                time.sleep(0.1)
             continue
         user = User(connection, "{}:{}".format(*peer))
-        if len(room.connections) < args.max_clients:
-            room.connections.add(user)
         try:
-            work = (user, room, args, freed)
-            threading.Thread(target=handle, args=work, name="user", daemon=True).start()
-        except RuntimeError as error:  # out of threads
-            room.connections.discard(user)
-            refuse(connection, "server is out of threads, come again later")
-            log(f"{user.peer} refused: {error}")
+            if room.enter(user):
+                threading.Thread(target=handle, args=(user, room, timeout), daemon=True).start()
+            else:
+                refuse(user, refused)
+        except RuntimeError:  # out of threads, until somebody leaves
+            room.forget(user)
+            refuse(user, refused)
 
 
-def refuse(connection: socket.socket, why: str) -> None:
-    """Say why to somebody who cannot be served, and close the connection."""
-    with connection:
-        try:
-            send_frame(connection, f"* {why}")
-        except OSError:  # has gone already
-            pass
-
-
-def log(line: str) -> None:
-    """Have a line written to standard error, without waiting; if too many wait, drop it."""
-    if LOG.qsize() < 1000:
-        LOG.put(f"{line}\n".encode())
-
-
-def write_log() -> None:
-    """Write what is logged. In a thread of its own: a pipe that is full must stop nobody."""
-    while line := LOG.get():
-        try:
-            if sys.stderr:  # else it was closed, and 2 may be the number of a connection
-                os.write(2, line)
-        except OSError:  # full, or nobody reads it any more
-            pass
-
-
-def say_goodbye(room: Room, logger: threading.Thread) -> None:
-    """Tell everybody that the server stops; wait for their last bytes, but not for long."""
-    deadline = time.monotonic() + LINGER
-    room.stopping = True
-    room.post_and_wait(room.close)
-    for thread in threading.enumerate():
-        if thread.name == "user" and thread.is_alive():  # not one that was just being started
-            thread.join(max(deadline - time.monotonic(), 0))
-    LOG.put(b"")
-    logger.join(LINGER / 2)
-
-
-def stop(signum: int, frame: object) -> None:
-    """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt; further ones do nothing."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # of one ignored at this moment, Python complains
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    """Read the command line, serve until Ctrl-C; return the exit status."""
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; end the program if it makes no sense."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
@@ -202,27 +210,28 @@ def main() -> int:
     args = parser.parse_args()
     if not 0 < args.login_timeout <= DAY or args.max_clients < 1 or args.max_pending < 1:
         parser.error("--login-timeout (a day at most), --max-clients and --max-pending: above 0")
-    try:
-        listener = open_listener(args.host, args.port)
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"cannot listen on {args.host}:{args.port}: {reason}", file=sys.stderr)
-        return 1
-    room = Room(args.max_pending, log)
-    logger = threading.Thread(target=write_log, daemon=True)
-    logger.start()
-    with listener:
+    return args
+
+
+def main() -> int:
+    """Serve until Ctrl-C, then say goodbye; return the exit status."""
+    args = parse_arguments()
+    room = Room(args.max_clients, args.max_pending)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)  # not every system has all
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` has it ignored
+            signal.signal(number, lambda *_: room.stop())
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
-            signal.signal(signal.SIGINT, stop)
-            signal.signal(signal.SIGTERM, stop)
-            host, port = listener.getsockname()
-            print(f"listening on {host}:{port}", flush=True)
-            serve(listener, room, args)
-        except KeyboardInterrupt:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)  # also while Python itself ends
-            say_goodbye(room, logger)
-    return 0
+            listen(listener, args.host, args.port)
+        except (OSError, OverflowError, TypeError, ValueError) as error:
+            print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
+            return 1
+        listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop
+        announce(listener)
+        serve(listener, room, args.login_timeout)
+    room.close()
+    os._exit(0)  # at once: there may be threads that still work for somebody
 
 
 if __name__ == "__main__":

@@ -1,0 +1,149 @@
+"""Every command but those of the steps: one clear line or silence, whatever its surroundings."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import parts
+
+ROOT = Path(__file__).parent.parent
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+
+
+def command(line: str, part: str = "tests") -> object:
+    """Return a command as the parameter of a test, skipped without the part it needs."""
+    reason = parts.why_not(part)
+    skipped = pytest.mark.skipif(bool(reason), reason=reason)
+    return pytest.param(line, id=line.partition(" --")[0], marks=[skipped])
+
+
+COMMANDS = [
+    command("steps 1"),
+    command("-m steps 1"),
+    command("steps wire --help"),
+    command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
+    command("notebooks/run.py --help", "notebooks"),
+    command("report/build.py --help", "report"),
+    command("report/diagrams.py --help", "report"),
+    command("report/terminals.py --help", "report"),
+    command("report/screens.py --help", "report"),
+    command("tests/parts.py", "report"),
+    command("tests/properties.py"),
+    command("tests/soak.py --seconds 1 --users 4"),
+]
+
+
+def in_shell(line: str, end: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command by a shell that does something to its output."""
+    return subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} {line} {end}"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+@posix_only
+@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_who_goes_away_hears_no_complaint(line, reader):
+    assert in_shell(line, f"| {reader}").stderr == ""
+
+
+@posix_only
+@pytest.mark.parametrize("line", COMMANDS)
+def test_no_output_is_asked_for_and_none_comes(line):
+    done = in_shell(line, ">&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@posix_only
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is full")
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_full_disk_is_told_in_one_line(line):
+    done = in_shell(line, "> /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.endswith(": cannot write its output: No space left on device\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert in_shell(line, "> /dev/full 2> /dev/full").returncode == 1
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_without_docstrings_the_remedy_is_told_in_one_line(line):
+    told = run_python("-OO", *line.split())
+    assert told.returncode == 2
+    assert told.stdout == ""
+    assert told.stderr.endswith(": -OO takes out the texts: start it without\n")
+    assert len(told.stderr.splitlines()) == 1
+
+
+def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *args],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("notebooks/bench", "tqdm"),
+        ("notebooks/run.py", "nbformat"),
+        ("report/build.py", "matplotlib"),
+        ("report/diagrams.py", "matplotlib"),
+        ("tests/soak.py", "psutil"),
+        ("tests/properties.py", "pytest"),
+        ("tests/parts.py", "packaging"),
+        pytest.param("report/terminals.py", "matplotlib", marks=posix_only),
+    ],
+)
+def test_a_package_that_is_missing_is_told_in_one_line(line, package):
+    told = run_python("-S", line)
+    assert told.returncode == 1
+    assert f"the package {package} is missing: install {line.split('/')[0]}/requ" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["many", "nan", "0", "-1"])
+@pytest.mark.parametrize(
+    "line",
+    ["steps 1", "tests/soak.py", "tests/properties.py", "-m pytest -n 0 tests/test_framing.py"],
+)
+def test_a_scale_of_deadlines_that_is_no_number_is_told_in_one_line(line, text):
+    told = run_python(*line.split(), CHAT_DEADLINE_SCALE=text)
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert told.stderr.splitlines() == [
+        f"CHAT_DEADLINE_SCALE is {text!r}: set it to a number above 0, such as 2"
+    ]
+
+
+@pytest.mark.skipif(bool(parts.why_not("notebooks")), reason=parts.why_not("notebooks"))
+@pytest.mark.parametrize("name", ["LAB_SIZES", "LAB_SEED", "LAB_QUICK", "LAB_LIMIT_MS"])
+def test_a_parameter_of_the_notebook_that_is_no_number_is_told_in_one_line(name, tmp_path):
+    told = run_python("notebooks/run.py", "--output", str(tmp_path), **{name: "many"})
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"run: {name}: 'many' is n")
+    assert len(told.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"COLUMNS": "20"}, {"COLUMNS": "many"}, {"COLUMNS": "-5"}, {"TERM": "dumb"}, {"TERM": ""}],
+    ids=str,
+)
+def test_the_tour_fits_any_terminal(environment):
+    told = run_python("steps", "1", **environment)
+    assert told.returncode == 0, told.stdout
+    assert told.stderr == ""
