@@ -583,6 +583,24 @@ def test_further_signals_during_the_stop_change_nothing(chat):
 
 @own
 @posix_only
+def test_an_impatient_user_does_not_prolong_the_stop(chat):
+    stalled = chat.connect("stalled", reads=False)  # makes the stop take its second
+    chat.join("ann")
+    stalled.say("stalled")
+    chat.people[-1].expect("* stalled joined")
+    chat.people[-1].floods(*["x" * 1000] * 700, "/help")
+    chat.people[-1].expect_server_line()
+    started = time.monotonic()
+    while chat.server.process.poll() is None:
+        chat.server.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)  # the pace of an impatient finger
+        if time.monotonic() > started + 2 * STOP_TIME:
+            chat.story.fail("the server", "to end", "each signal makes it wait longer")
+    assert chat.server.exits() == 0
+
+
+@own
+@posix_only
 def test_those_who_come_or_speak_during_the_stop_get_no_news_after_the_farewell(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     stalled = chat.connect("stalled", reads=False)  # makes the stop take its second

@@ -251,6 +251,20 @@ def test_too_much_that_waits_ends_in_a_farewell_and_the_others_are_told(room, en
     assert bob.user.connection.recv(1) == b"", "the user's thread would wait for ever"
 
 
+@own
+def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(room, enter):
+    ann, bob, back = enter("ann"), enter("bob"), enter("ann", late=True)
+    bob.hears("* welcome, bob", "* online: ann, bob")
+    ann.user.outbox.append(b"something that waits")
+    back.user.nick = "ann"
+    with room.lock:
+        room.said.append((back.user, None))  # as `join` does, whose thread waits for the lock
+        room.cut_off(ann.user)
+        room.send_said()
+    bob.hears("* ann left", "* ann joined")
+    back.hears("* welcome, ann", "* online: bob, ann")
+
+
 class Clock:
     """Time that goes on only when somebody sleeps."""
 
