@@ -9,7 +9,9 @@ writes them to FILE as JSON when the server ends.
 
 import atexit
 import json
+import os
 import runpy
+import signal
 import socket
 import sys
 import time
@@ -70,7 +72,23 @@ def record_sends(file: Path) -> None:
     calls: list[tuple[int, int]] = []
     socket.socket.send = noting(socket.socket.send, calls)
     socket.socket.sendall = noting(socket.socket.sendall, calls)
-    atexit.register(lambda: file.write_text(json.dumps(cost | {"calls": calls}), "utf-8"))
+    at_the_end(lambda: file.write_text(json.dumps(cost | {"calls": list(calls)}), "utf-8"))
+
+
+def at_the_end(action: Callable[[], object]) -> None:
+    """Have `action` done when the process ends, in whatever way it does.
+
+    Step 3 ends by the signal itself, step 4 by `os._exit`, the others return from `main`.
+    """
+    leave = os._exit
+
+    def leave_after_action(status: int) -> None:
+        action()
+        leave(status)
+
+    os._exit = leave_after_action
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # step 4 and others set their own
+    atexit.register(action)
 
 
 def main() -> None:
