@@ -1,10 +1,14 @@
 """Starts a server with one thing changed in its process, and its program untouched.
 
-Run:       python3 launch.py without-nodelay SERVER.py [ARGUMENTS]
-           python3 launch.py record-sends FILE SERVER.py [ARGUMENTS]
-The first ignores `TCP_NODELAY`: Nagle's algorithm stays on. The second notes the beginning and
-the end of every `send` on the clock `time.perf_counter_ns`, and what the noting itself costs; it
-writes them to FILE as JSON when the server ends.
+Run:       python3 launch.py CHANGE SERVER.py [ARGUMENTS]
+
+| CHANGE | what is changed |
+|---|---|
+| `without-nodelay` | `TCP_NODELAY` is ignored: Nagle's algorithm stays on |
+| `one-by-one` | step 4 sends each message by itself: batches of one |
+| `uvloop` | asyncio has the event loop of uvloop |
+| `record-sends FILE` | the beginning and the end of every `send` are noted on the clock |
+| | `time.perf_counter_ns`, with what the noting costs, and written to FILE as JSON at the end |
 """
 
 import atexit
@@ -31,6 +35,28 @@ def without_nodelay() -> None:
             original(self, level, option, *value)
 
     socket.socket.setsockopt = setsockopt
+
+
+def one_by_one() -> None:
+    """Have step 4 send message after message, where it would join all that waits."""
+    from room import Room  # of the server's folder
+
+    def send_said(self: Room) -> None:
+        while self.said and not self.stopping:
+            author, frame = self.said.popleft()
+            for user in self.users.values():
+                if user is not author:
+                    self.send(user, frame)
+            self.let_catch_up(len(frame))
+
+    Room.send_said = send_said
+
+
+def use_uvloop() -> None:
+    """Give asyncio another event loop."""
+    import uvloop
+
+    uvloop.install()
 
 
 def noting(function: Callable, calls: list[tuple[int, int]]) -> Callable:
@@ -91,16 +117,22 @@ def at_the_end(action: Callable[[], object]) -> None:
     atexit.register(action)
 
 
+CHANGES: dict[str, Callable[[], None]] = {
+    "without-nodelay": without_nodelay,
+    "one-by-one": one_by_one,
+    "uvloop": use_uvloop,
+    "record-sends": lambda: record_sends(Path(sys.argv.pop(2))),
+}
+
+
 def main() -> None:
     """Make the change, then run the server as its own command would."""
     change = sys.argv[1]
-    if change == "without-nodelay":
-        without_nodelay()
-    else:
-        record_sends(Path(sys.argv.pop(2)))
+    script = sys.argv[3 if change == "record-sends" else 2]
+    sys.path[0] = str(Path(script).parent)
+    CHANGES[change]()
     del sys.argv[:2]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":
