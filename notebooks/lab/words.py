@@ -172,7 +172,7 @@ def floor(summary: dict) -> str:
     dominated = [TITLES[name] for name, share in shares.items() if share > FLOOR]
     verdict = (
         f"Больше половины времени ({listed(dominated)}) — это не чат, а системные вызовы, "
-        "пробуждение получателей и сам генератор нагрузки: разницу между серверами здесь надо "
+        "приём и сам генератор нагрузки: разницу между серверами здесь надо "
         "отсчитывать от ретранслятора, а не от нуля."
         if dominated
         else "Ни у одного чата эта часть не превышает половины: видны прежде всего сами серверы."
@@ -231,7 +231,8 @@ def fit(summary: dict) -> str:
     ]
     goal = f"Цель опыта: R² не меньше {fixed(STRAIGHT, 2)} и остатки не больше {percent(NEAR)}"
     told = f"{goal}. Она {goal_result(missed)}"
-    return f"{told}\n\n{price(summary, bool(missed))}\n\n{slope(summary)} {prediction(summary)}"
+    bent = not goal_of(summary["fit"]["step4"])
+    return f"{told}\n\n{price(summary, bent)}\n\n{slope(summary)} {prediction(summary)}"
 
 
 def goal_result(missed: list[str]) -> str:
@@ -239,13 +240,16 @@ def goal_result(missed: list[str]) -> str:
     if not missed:
         return "выполнена у всех серверов: каждый новый получатель стоит одинаково."
     return (
-        f"не выполнена: {'; '.join(missed)}. Там наклон — лишь средняя цена получателя, и "
-        "выводить из него время одной рассылки нельзя."
+        f"не выполнена у этих серверов: {'; '.join(missed)}. У них наклон — лишь средняя цена "
+        "получателя, и выводить из него время одной рассылки нельзя."
     )
 
 
-def price(summary: dict, missed: bool) -> str:
-    """Say whether one call of `send` costs the same in rooms of all sizes."""
+def price(summary: dict, bent: bool) -> str:
+    """Say whether one call of `send` costs the same in rooms of all sizes.
+
+    `bent` says whether the line of step 4 misses the goal.
+    """
     found = {int(users): entry["us_per_send"] for users, entry in summary["price"].items()}
     found[summary["parameters"]["cost_users"]] = summary["share"]["step4"]["us_per_send"]
     sizes = sorted(found)
@@ -254,10 +258,10 @@ def price(summary: dict, missed: bool) -> str:
     text = f"Измерено и отдельно: один вызов `send` шага 4 стоит {told} клиентах."
     if change <= ALIKE:
         text += " Цена вызова почти не зависит от размера комнаты."
-        return text + (" Причина отклонений, значит, не в `send`." if missed else "")
+        return text + (" Значит, отклонения шага 4 не от неё." if bent else "")
     text += f" Наибольшая цена больше наименьшей в {times(change)}:"
-    if missed:
-        return f"{text} это одна из причин отклонений от прямой."
+    if bent:
+        return f"{text} это одна из причин, по которым шаг 4 отклоняется от прямой."
     return f"{text} для прямой этого мало, чтобы отклониться дальше цели."
 
 
@@ -537,7 +541,7 @@ def generator(summary: dict) -> str:
     punctual = (
         "Задержка считается от момента, когда сообщение должно было уйти, и включает опоздание "
         f"самого генератора. Больше половины p99 оно составило здесь: {late} сообщ./с. Эти точки "
-        "показывают возможности пары «сервер и генератор» а не одного сервера."
+        "показывают возможности пары «сервер и генератор», а не одного сервера."
         if late
         else "Опоздания отправки нет: генератор нигде не отставал от расписания больше чем на "
         "половину p99."
@@ -571,7 +575,8 @@ def stall_of(name: str, entry: dict) -> str:
     gap, latest = (microseconds(1e6 * entry[key]) for key in ("longest_gap_s", "worst_late_s"))
     if entry["silent_at_end_s"] >= FROZEN:
         runs = counted(entry["runs"], "прогон", "прогона", "прогонов")
-        return f"**{title} остановился для всех.** За {runs} {got}; последние {number(entry['silent_at_end_s'])} с не приходило ничего."
+        silence = f"последние {number(entry['silent_at_end_s'])} с не приходило ничего"
+        return f"**{title} остановился для всех.** За {runs} {got}; {silence}."
     if entry["received"] < entry["expected"]:
         return f"**{title} потерял сообщения:** {got}; самый долгий перерыв — {gap}."
     ending = ""
@@ -580,7 +585,7 @@ def stall_of(name: str, entry: dict) -> str:
         ending = f"; того, кто перестал читать, сервер отключил через {later} с"
     return (
         f"**{title} не остановился:** {got}; самый долгий перерыв — {gap}{ending}. Тот из них, кто "
-        f"только слушал, ждал самое позднее сообщение {latest}; больше чем на "
+        f"только читал, ждал самое позднее сообщение {latest}; больше чем на "
         f"{microseconds(LATE_US)} опоздали {percent(entry['late_percent'])} сообщений."
     )
 
@@ -636,11 +641,11 @@ def cause(summary: dict) -> str:
     found, alone = summary["nagle"]["cause"], summary["nagle"][ALONE]
     share, alternate = found["spoke_two_before_percent"], found["alternate_percent"]
     told = (
-        f"**Почему ждут не все.** В рассылке, которая ждёт, опоздавших получателей обычно "
+        "**Почему ждут не все.** В рассылке, которая ждёт, опоздавших получателей обычно "
         f"{fixed(found['late_recipients'], 0)}; в {percent(share)} случаев опоздавший — тот, кто "
-        f"сам отправлял за два сообщения до неё. Из двух соседних рассылок ровно одна ждёт в {percent(alternate)} случаев. Когда "
-        f"отправляет всё время один и тот же клиент, ждут {percent(alone['waited_percent'])} "
-        "рассылок."
+        f"сам отправлял за два сообщения до неё. Из двух соседних рассылок ровно одна ждёт в "
+        f"{percent(alternate)} случаев. Когда отправляет всё время один и тот же клиент, ждут "
+        f"{percent(alone['waited_percent'])} рассылок."
     )
     if share < MOSTLY or alternate < MOSTLY or alone["waited_percent"] > SELDOM:
         return f"{told} Простого правила за этими числами не видно."
