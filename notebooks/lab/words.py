@@ -494,10 +494,11 @@ def effect(title: str, gains: tuple[float, float]) -> str:
     """Say what batches do to one chat."""
     latency, speed = gains
     told = []
-    for factor, better, worse in ((latency, "меньше", "больше"), (speed, "больше", "меньше")):
+    ways = ((latency, "меньше", "больше", "тот"), (speed, "больше", "меньше", "то"))
+    for factor, better, worse, same in ways:
         size = max(factor, 1 / factor)
         change = f"{better if factor > 1 else worse} в {times(size)}"
-        told.append(change if size > ALIKE else "почти тот же")
+        told.append(change if size > ALIKE else f"почти {same} же")
     return f"{title}: с пачками p99 {told[0]}, число доставок в секунду {told[1]}."
 
 
