@@ -2,7 +2,6 @@
 
 import selectors
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -24,10 +23,11 @@ class Talker:
         self.prepared = 0  # messages
         self.sent = 0  # bytes
         self.waiting = memoryview(b"")
+        self.silent = False  # True: sends no more than what waits
 
     def talk(self) -> None:
         """Send as much as the socket takes of the next block."""
-        if not self.waiting:
+        if not self.waiting and not self.silent:
             self.waiting = memoryview(messages(self.dialect, self.prepared, BLOCK))
             self.prepared += BLOCK
         size = send(self.user, self.waiting)
@@ -37,6 +37,7 @@ class Talker:
     def fall_silent(self) -> None:
         """Keep no more than the rest of the message that is on its way."""
         self.waiting = self.waiting[: -self.sent % self.size]
+        self.silent = True
 
     def whole(self) -> int:
         """Return how many messages were sent to their last byte."""
@@ -80,7 +81,10 @@ class SaturationRun:
             if events & selectors.EVENT_READ:
                 self.receive(user)
             if events & selectors.EVENT_WRITE:
-                self.talkers[user].talk()
+                talker = self.talkers[user]
+                talker.talk()
+                if not talker.waiting and talker.silent:
+                    self.watch(user, selectors.EVENT_READ)
 
     def receive(self, user: User) -> None:
         """Count what has come for one user."""
@@ -110,10 +114,10 @@ class SaturationRun:
         self.last_seen[user.index, nick] = number
         self.samples += 1
 
-    def until(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
-        """Run for a time, or until `done`."""
+    def run(self, seconds: float) -> None:
+        """Send and receive for a time."""
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end and not done():
+        while time.perf_counter() < end:
             self.pump(0.1)
 
     def expected(self) -> int:
@@ -124,31 +128,17 @@ class SaturationRun:
         """End the messages that were begun and wait for what is under way."""
         for talker in self.talkers.values():
             talker.fall_silent()
-            if not talker.waiting:
-                self.watch(talker.user, selectors.EVENT_READ)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end and self.deliveries() < self.expected():
-            self.finish_sending(0.1)
-
-    def finish_sending(self, timeout: float) -> None:
-        """Receive, and send the last bytes."""
-        for key, events in self.selector.select(timeout):
-            if events & selectors.EVENT_READ:
-                self.receive(key.data)
-            if events & selectors.EVENT_WRITE:
-                talker = self.talkers[key.data]
-                if talker.waiting:
-                    talker.talk()
-                if not talker.waiting:
-                    self.watch(talker.user, selectors.EVENT_READ)
+            self.pump(0.1)
 
 
 def run_saturation(gathering: Gathering, settings: Settings) -> dict:
     """As fast as the server takes it: deliveries per second, counted where they arrive."""
     run = SaturationRun(gathering, settings)
-    run.until(settings.warm_up)
+    run.run(settings.warm_up)
     meter, start, before = Meter(settings.pid), time.perf_counter(), run.deliveries()
-    run.until(settings.seconds)
+    run.run(settings.seconds)
     elapsed, counted = time.perf_counter() - start, run.deliveries() - before
     busy = meter.percent()
     run.fall_silent(settings.drain)
