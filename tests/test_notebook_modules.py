@@ -622,6 +622,9 @@ def test_a_disturbed_machine_is_told(changed):
     assert f"Ни в одном из 78{russian.SPACE}прогонов, где это измеримо" in words.counts(changed)
     changed["counts"]["disturbed_runs"] = 4
     assert f"В 4 из 78{russian.SPACE}прогонов" in words.counts(changed)
+    assert "верить нельзя" not in words.counts(changed)
+    changed["counts"]["disturbed_runs"] = 40
+    assert "верить нельзя" in words.counts(changed)
 
 
 def test_the_answer_names_the_price_and_who_stops(changed):

@@ -206,7 +206,8 @@ def stalled_reader(samples: Samples) -> Figure:
         mark(panel, run["stalled_at_ms"] / 1000, "один клиент\nперестал\nчитать", left=True)
         if run["cut_off_ms"] is not None:
             mark(panel, run["cut_off_ms"] / 1000, "сервер его\nотключил")
-        panel.legend(loc="lower right")
+        back = {"facecolor": "white", "edgecolor": "none", "framealpha": 1}
+        panel.legend(loc="lower right", frameon=True, **back)
         panel.set_xlabel("Время, с")
         ticks(panel.xaxis)
         ticks(panel.yaxis)

@@ -724,6 +724,8 @@ def counts(summary: dict) -> str:
             f"В {fixed(entry['disturbed_runs'], 0)} из {long}, где это измеримо, чужие процессы "
             f"занимали {limit}."
         )
+        if 2 * entry["disturbed_runs"] > entry["measurable_runs"]:
+            quiet += " **Числам этого запуска верить нельзя:** закройте другие программы и повторите его."
     return (
         f"Всего {runs}, {fixed(entry['expected'], 0)} ожидаемых доставок, "
         f"{fixed(entry['received'], 0)} пришедших вовремя. {quiet}"
