@@ -725,7 +725,8 @@ def counts(summary: dict) -> str:
             f"занимали {limit}."
         )
         if 2 * entry["disturbed_runs"] > entry["measurable_runs"]:
-            quiet += " **Числам этого запуска верить нельзя:** закройте другие программы и повторите его."
+            advice = "закройте другие программы и повторите его"
+            quiet += f" **Числам этого запуска верить нельзя:** {advice}."
     return (
         f"Всего {runs}, {fixed(entry['expected'], 0)} ожидаемых доставок, "
         f"{fixed(entry['received'], 0)} пришедших вовремя. {quiet}"
