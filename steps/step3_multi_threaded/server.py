@@ -145,7 +145,10 @@ def serve(listener: socket.socket) -> None:
         except OSError:  # out of file descriptors, until somebody leaves
             time.sleep(0.1)
             continue
-        threading.Thread(target=handle, args=(connection, room), daemon=True).start()
+        try:
+            threading.Thread(target=handle, args=(connection, room), daemon=True).start()
+        except RuntimeError:  # out of threads
+            connection.close()
 
 
 def main() -> int:
@@ -157,7 +160,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)

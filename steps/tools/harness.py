@@ -25,7 +25,7 @@ STEPS = {
     int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
 MAX_SHOWN = 60  # characters of a message that a story shows
-SMALL_BUFFER = 65_536  # bytes; a receive buffer that is full soon
+SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
 GLANCE = 0.05  # seconds between two looks at what cannot be waited for
 
 
