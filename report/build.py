@@ -1,11 +1,11 @@
 """Собирает отчёт: report.pdf и report.docx из report.md, программ и результатов измерений.
 
-    python report/build.py          вписать листинги и числа в report.md, сделать PDF и DOCX
-    python report/build.py check    назвать всё, что устарело или неверно; ничего не менять
-    python report/build.py final    то же перед сдачей: незаполненные места считаются ошибками
-    python report/build.py values   показать всё, что можно назвать в метке value
-    python report/build.py runs     заново проверить программы: pytest и python3 steps check
-    python report/build.py site     сделать сайт в папке report/site
+python report/build.py          вписать листинги и числа в report.md, сделать PDF и DOCX
+python report/build.py check    назвать всё, что устарело или неверно; ничего не менять
+python report/build.py final    то же перед сдачей: незаполненные места считаются ошибками
+python report/build.py values   показать всё, что можно назвать в метке value
+python report/build.py runs     заново проверить программы: pytest и python3 steps check
+python report/build.py site     сделать сайт в папке report/site
 """
 
 import argparse
@@ -82,8 +82,8 @@ def build() -> list[str]:
     filled = step("заполнение report.md", fill.fill, facts.read(SOURCE))
     if filled.problems:
         return filled.problems
-    for line in filled.stale:
-        print(f"  {line}: вписано заново")
+    if filled.stale:
+        print(f"вписано заново мест: {len(filled.stale)}; первое — {filled.stale[0]}")
     facts.write(SOURCE, filled.text.encode())
     if absent := list(checks.missing(filled.text)):
         return absent

@@ -27,7 +27,12 @@ FILE = re.compile(r"(?<!\\)\]\((?!\w+:|#)([^)#\s]+)")
 PICTURE = re.compile(r"!\[.*\]\((.*)\)")
 PLACEHOLDER = re.compile(r"\[впишите[^]]*\]")
 DRAWN = {"pictures": "terminals", "diagrams": "diagrams"}
-PARTS = {"!": "figure", "|": "table", "```python": "listing"}  # how they begin
+PARTS = {
+    "!": "figure",
+    "|": "table",
+    "```python": "listing",
+    "```text": "listing",
+}  # how they begin
 
 
 def problems(text: str) -> Iterator[str]:
@@ -61,7 +66,8 @@ def captions(text: str) -> Iterator[str]:
     ):
         if not number:
             caption = after if kind == "figure" else before
-            if caption[0] != kind or not caption[1]:
+            goes_on = kind == "listing" and before[0] == kind  # several pieces under one caption
+            if caption[0] != kind or not (caption[1] or goes_on):
                 side = "под ней" if kind == "figure" else "над ней"
                 what = {"figure": "картинка", "table": "таблица", "listing": "программа"}[kind]
                 yield f"{here}: {what} без подписи: напишите {side} «{NAMES[kind]} N — …»"

@@ -46,9 +46,10 @@ LOOK = {
         "actorMargin": 30,
         "boxMargin": 4,
         "boxTextMargin": 4,
-        "noteMargin": 6,
+        "noteMargin": 5,
+        "messageMargin": 10,
         "diagramMarginX": 2,
-        "diagramMarginY": 8,
+        "diagramMarginY": 4,
     },
 }
 

@@ -29,7 +29,8 @@ REFERENCE = re.compile(
     rf"(?!^\w+\s{N}\s— )\b(рисун|табли|листи)(\w+\s)({N}(?:(?:, |\sи\s|–){N})*)(?![\d.]*\d)",
     re.M | re.I,
 )
-CITATION = re.compile(r"(?<!\])\[(\d+(?:, с\.\s[^];]+)?(?:[;,–]\s?\d+(?:, с\.\s[^];]+)?)*)\](?!\()")
+PAGE = r"(?:, [сп]\.\s[^];]+)?"  # «с. 15», «п. 4.2»
+CITATION = re.compile(rf"(?<!\])\[(\d+{PAGE}(?:[;,–]\s?\d+{PAGE})*)\](?!\()")
 CITED = re.compile(r"(?:^|(?<=[;,–])|(?<=[;,]\s))\d+")
 
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres

@@ -22,7 +22,9 @@ import tables
 from facts import Problem
 
 BLOCK = re.compile(r"^<!-- fill: (?P<what>.*?) -->\n(?P<old>.*?)^<!-- end -->$", re.M | re.S)
-INLINE = re.compile(r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->")
+INLINE = re.compile(
+    r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->"
+)
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
 KNOWN = re.compile(
     r"<!-- (fill: .*|end|value: .*|/value|choose: .*|/choose|claim: .*|pagebreak|width: \d+%) -->"

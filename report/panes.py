@@ -6,15 +6,19 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import drawing
-import terminal
 from tools.harness import Story
 
-ROWS, COLUMNS = 24, 50  # of each terminal
+try:
+    import screen as terminal  # of the tests
+except ModuleNotFoundError:
+    import terminal
+
+ROWS, COLUMNS = 24, 45  # of each terminal: two of them side by side are printed in 8 pt
 ENTER, CTRL_C = "\r", "\x03"
 
 FONT_SIZE = 14
 CHAR, LINE = FONT_SIZE * 0.602, 18  # what a character of DejaVu Sans Mono takes
-PAD, BAR, GAP = 10, 26, 12  # around the text, the height of a title bar, between panes
+PAD, BAR, GAP = 8, 26, 8  # around the text, the height of a title bar, between panes
 PANE = COLUMNS * CHAR + 2 * PAD
 WIDTH = 2 * PANE + GAP + 2  # with half of a frame's line on each side
 

@@ -74,7 +74,13 @@ def judge(known: dict, name: str, folder: Path) -> None:
         raise Problem(f"проверка {folder.name} не состоялась: {found['reason']}")
     print(f"{found['score']} из {found['of']}", flush=True)
     known["checks"][name] = {check["id"]: check["status"] for check in found["checks"]}
-    known["scores"][name] = {"passed": found["score"], "of": found["of"]}
+    hints = [check["status"] for check in found["checks"] if not check["graded"]]
+    known["scores"][name] = {
+        "passed": found["score"],
+        "of": found["of"],
+        "hints": hints.count("pass"),
+        "of_hints": len(hints),
+    }
 
 
 def titles() -> dict[str, str]:

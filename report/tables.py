@@ -4,15 +4,9 @@ import re
 import sys
 
 import listings
-from facts import ROOT, Problem, show
+from facts import ROOT, Problem
 
 STEPS = (1, 2, 3, 4)
-SERVERS = {
-    "step3": "Шаг 3",
-    "step4": "Шаг 4",
-    "asyncio": "`asyncio`",
-    "forwarder": "Ретранслятор",
-}
 RUSSIAN = {
     "two people talk at once": "двое переписываются одновременно",
     "a third person is answered": "третий участник получает ответ",
@@ -24,7 +18,7 @@ RUSSIAN = {
     "there is a word to leave with": "есть команда выхода",
     "the stop of the server is told": "об остановке сервера сообщается",
 }
-MARKS = {"pass": "✓", "fail": "✗", "not_run": "–"}
+SCORES = (("passed", "of"), ("hints", "of_hints"))
 
 
 def properties(data: dict) -> list[list[str]]:
@@ -42,30 +36,18 @@ def properties(data: dict) -> list[list[str]]:
 
 
 def checks(data: dict) -> list[list[str]]:
-    """Return the verdicts of `python3 steps check` on the pairs of the steps, and on one's own."""
-    titles, verdicts = data["runs"]["titles"], data["runs"]["checks"]
-    rows = [["Что видят люди за клиентами", *(pair.replace("step", "Шаг ") for pair in verdicts)]]
-    for check, title in titles.items():
-        rows.append([title, *(MARKS[found.get(check, "not_run")] for found in verdicts.values())])
+    """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
+    titles, scores = data["runs"]["titles"], data["runs"]["scores"]
+    rows = [["Пара", "Оцениваемые", "Советы", "Первая не пройденная проверка"]]
+    for pair, found in data["runs"]["checks"].items():
+        score = scores[pair]
+        failed = [titles[check] for check in titles if found.get(check) == "fail"]
+        counts = (f"{score[kind]} из {score[of]}" for kind, of in SCORES)
+        rows.append([pair.replace("step", "Шаг "), *counts, failed[0] if failed else "—"])
     return rows
 
 
-def latency(data: dict) -> list[list[str]]:
-    """Return the time until the last recipient has a broadcast, with its interval."""
-    rows = [["Клиентов", *SERVERS.values()]]
-    for size in sorted(map(int, data["latency"]["step4"])):
-        paths = [f"latency.{server}.{size}.last" for server in SERVERS]
-        rows.append([str(size), *(interval(path, data) for path in paths)])
-    return rows
-
-
-def interval(path: str, data: dict) -> str:
-    """Return a median in microseconds and its 95 % interval, with two digits that count."""
-    middle, low, high = (show(f"{path}{end} ~2", data) for end in ("_us", "_low_us", "_high_us"))
-    return f"{middle} ({low}–{high})"
-
-
-TABLES = {"latency": latency, "properties": properties, "checks": checks}
+TABLES = {"properties": properties, "checks": checks}
 
 
 def table(name: str, data: dict) -> str:

@@ -28,8 +28,7 @@ from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
 try:
     import drawing
     import panes
-    import terminal
-    from panes import CTRL_C, Pane
+    from panes import CTRL_C, Pane, terminal
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("terminals", error, "report"))
 
