@@ -53,10 +53,8 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", help="runs: папка со своими сервером и клиентом")
     options = parser.parse_args()
     try:
-        if options.task == "runs":
-            problems = runs.make(options.folder)
-        else:
-            problems = tasks[options.task]()
+        work = (runs.make, options.folder) if options.task == "runs" else (tasks[options.task],)
+        problems = work[0](*work[1:])
     except Problem as problem:
         problems = [str(problem)]
     for problem in problems:

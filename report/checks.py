@@ -47,8 +47,8 @@ def problems(text: str) -> Iterator[str]:
     yield from outdated(text)
     for match in re.finditer(r"^[ ]*<!-- (value|choose|claim)", text, re.M):
         yield (
-            f"{place(text, match.start())}: поставьте перед меткой {match[1]} слово: в начале строки "
-            "GitHub примет её за HTML"
+            f"{place(text, match.start())}: поставьте перед меткой {match[1]} слово: "
+            "в начале строки GitHub примет её за HTML"
         )
 
 
@@ -114,7 +114,7 @@ def references(prose: str) -> Iterator[str]:
         if name in there:
             yield f"{there[name]}: {NAMES[kind]} {number}: на него нет ссылки в тексте"
         else:
-            yield f"{named[name]}: {NAMES[kind]} {number}: ссылка есть, а подписи с таким номером нет"
+            yield f"{named[name]}: {NAMES[kind]} {number}: ссылка есть, а подписи нет"
 
 
 def expand(numbers: str) -> list[str]:

@@ -21,7 +21,9 @@ FOLDER = Path(__file__).resolve().parent / "diagrams"
 # Life lines run through the texts: a copy with a white rim beneath each keeps it legible.
 MESSAGE = re.compile(r'(<text [^>]*class="messageText"[^>]*style=")(.*?</text>)', re.S)
 RIMMED = r"\1stroke: #fff; stroke-width: 5px; \2\1\2"
+FRAME = re.compile(r'(?<=height=")(\d+)(?=" class="rect")')  # it ends at the last arrow
 PAPER = '<rect width="100%" height="100%" fill="#fff"/>'  # readers have dark themes
+FRAME_END = 8  # px
 SCALE = 0.18  # mm for a pixel: 16 px are 8.2 pt
 LOOK = {
     "fontFamily": "DejaVu Sans, Verdana, sans-serif",
@@ -47,9 +49,8 @@ LOOK = {
         "boxMargin": 4,
         "boxTextMargin": 4,
         "noteMargin": 5,
-        "messageMargin": 10,
         "diagramMarginX": 2,
-        "diagramMarginY": 4,
+        "diagramMarginY": 12,
     },
 }
 
@@ -74,8 +75,9 @@ def sized(svg: str) -> str:
 
 
 def legible(svg: str) -> str:
-    """Return a diagram on white, its texts apart from the lines behind them."""
+    """Return a diagram on white, its texts and arrows apart from the lines beside them."""
     head, start, rest = svg.partition(">")
+    rest = FRAME.sub(lambda height: str(int(height[0]) + FRAME_END), rest)
     return head + start + PAPER + MESSAGE.sub(RIMMED, rest)
 
 

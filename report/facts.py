@@ -84,8 +84,9 @@ def of_program(path: Path) -> dict:
             facts |= {t.id: node.value.value for t in node.targets if isinstance(t, ast.Name)}
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             name = node.args[0].value.lstrip("-").replace("-", "_")
-            defaults = [word.value for word in node.keywords if word.arg == "default"]
-            facts["options"] |= {name: ast.literal_eval(value) for value in defaults}
+            for keyword in node.keywords:
+                if keyword.arg == "default":
+                    facts["options"][name] = ast.literal_eval(keyword.value)
     return facts
 
 

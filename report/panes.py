@@ -107,7 +107,7 @@ def natural_height(pane: Pane) -> int:
 
 def frame(pane: Pane, x: float, y: float, height: float) -> list[str]:
     """Draw one terminal: its frame, a bar with the title and the folder, its lines."""
-    folder = f"{pane.folder.parent.name}/{pane.folder.name}"
+    folder = pane.folder.name
     bar = f"M0 {BAR}V6a6 6 0 0 1 6-6H{PANE - 6:.2f}a6 6 0 0 1 6 6V{BAR}z"
     parts = [
         f'<g transform="translate({x:.2f} {y})">',

@@ -31,7 +31,7 @@ DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the
 STRUCTURAL, APPENDIX, CONTENTS = "Structural Heading", "Appendix Heading", r'TOC \o "1-2" \u \z'
 CAPTIONS = {"figure": "Image Caption", "table": "Table Caption", "listing": "Listing Caption"}
 CODE, SMALL_CODE, TABLE_TEXT = "Source Code", "Source Code Small", "Table Text"
-MOST_LINES, MOST_ROWS = 45, 15  # of listings and tables that are kept on one page
+MOST_ROWS = 15  # of a table that is kept on one page
 SIGNATURE = Mm(80), Mm(25), Mm(60)  # in which capacity, the line to sign on, who
 LINE = '<w:tcBorders {}><w:bottom w:val="single" w:sz="4" w:color="000000"/></w:tcBorders>'
 
@@ -43,7 +43,7 @@ def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
         path = Path(folder, "report.docx")
         pandoc(to_json(blocks), "json", "docx", *PANDOC, output=str(path))
         word = docx.Document(str(path))
-    set_listings(word)
+    set_paragraphs(word)
     for table in word.tables:
         set_table(table, word.styles[TABLE_TEXT])
     set_numbering(word)
@@ -60,8 +60,6 @@ def to_word(block: dict) -> list[dict]:
     if block["t"] == "Header" and "unnumbered" in block["c"][1][1]:
         style = APPENDIX if "appendix" in block["c"][1][1] else STRUCTURAL
         return [styled(style, {"t": "Para", "c": block["c"][2]}, block["c"][1][0])]
-    if block["t"] == "OrderedList" and block["c"][0][2] == {"t": "Period"}:
-        return [styled("Bibliography", block)]
     if block["t"] != "Div":
         return [block]
     (name, [kind], _), (caption, *bodies) = block["c"]
@@ -87,16 +85,20 @@ def headings(document: Document, pages: list[int]) -> list[tuple[int, str, int]]
     return [(block["c"][0], plain(block), page) for block, page in lines if block["c"][0] < 3]
 
 
-def set_listings(word: docx.document.Document) -> None:
-    """Let long listings go over a page; set those of the appendix smaller."""
-    style = CODE
+def set_paragraphs(word: docx.document.Document) -> None:
+    """Give paragraphs the styles that pandoc does not know of."""
+    for token in word.styles:
+        if token.name.endswith("Tok"):  # words of a listing: as large as their line
+            token.base_style = None
+    text, code = "Normal", CODE
     for paragraph in word.paragraphs:
-        if paragraph.style.name == APPENDIX:
-            style = SMALL_CODE
-        if paragraph.style.name == CODE:
-            paragraph.style = word.styles[style]
-            if len(paragraph.text.splitlines()) > MOST_LINES:
-                paragraph.paragraph_format.keep_together = False
+        name = paragraph.style.name
+        if name == STRUCTURAL and paragraph.text == SOURCES:
+            text = "Bibliography"
+        if name == APPENDIX:
+            code = SMALL_CODE
+        if name in ("First Paragraph", "Body Text", "Compact", CODE):
+            paragraph.style = word.styles[code if name == CODE else text]
 
 
 def set_table(table: Table, style: docx.styles.style.ParagraphStyle) -> None:
