@@ -23,21 +23,20 @@ sys.dont_write_bytecode = True  # `check` writes nothing at all
 
 from tools import entry  # noqa: E402
 
+import facts  # noqa: E402
+
 try:
     import checks
     import document
-    import facts
     import fill
     import pdf
     import runs
     import student
     import word
-    from facts import REPORT, SOURCE, Problem
 except ModuleNotFoundError as error:
-    sys.exit(
-        f"build: нет библиотеки {error.name}. Установите report/requirements.txt, как показано в "
-        "README.md, и запускайте Python из .venv."
-    )
+    sys.exit(facts.missing("build", error))
+
+from facts import REPORT, SOURCE, Problem  # noqa: E402
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
 AGAIN = "python report/build.py"

@@ -64,6 +64,8 @@ def captions(text: str) -> Iterator[str]:
     for before, (kind, number, here), after in zip(
         [("", "", ""), *parts], parts, [*parts[1:], ("", "", "")], strict=False
     ):
+        if kind == "text":
+            continue
         if not number:
             caption = after if kind == "figure" else before
             goes_on = kind == "listing" and before[0] == kind  # several pieces under one caption
@@ -85,7 +87,7 @@ def captions(text: str) -> Iterator[str]:
 
 
 def parts_of(text: str) -> Iterator[tuple[str, str, str]]:
-    """Return captions with their numbers, and bodies without, each with its place."""
+    """Return captions with their numbers, bodies and other text without, each with its place."""
     lines = COMMENT.sub(lines_of, text[text.index("\n## ") :]).splitlines()
     first = text.count("\n", 0, text.index("\n## ")) + 1
     code, before = False, ""
@@ -94,8 +96,8 @@ def parts_of(text: str) -> Iterator[tuple[str, str, str]]:
         opens = next((kind for start, kind in PARTS.items() if line.startswith(start)), "")
         if caption := CAPTION.fullmatch(line.strip()):
             yield KINDS[caption[1]], caption[2], here
-        elif opens and not code and not (opens == "table" and before.startswith("|")):
-            yield opens, "", here
+        elif not code and line.strip() and not (opens == "table" and before.startswith("|")):
+            yield opens or "text", "", here
         if line.startswith("```"):
             code = not code
         before = line

@@ -10,12 +10,13 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 
+import facts
 from tools import entry
 
 try:
     import drawing
 except ModuleNotFoundError as error:
-    sys.exit(entry.missing("diagrams", error, "report"))
+    sys.exit(facts.missing("diagrams", error))
 
 FOLDER = Path(__file__).resolve().parent / "diagrams"
 # Life lines run through the texts: a copy with a white rim beneath each keeps it legible.
@@ -88,13 +89,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which diagrams; without, all")
     wanted = parser.parse_args().names or names
     if unknown := [name for name in wanted if name not in names]:
-        parser.exit(2, f"diagrams: {unknown[0]!r} is none of {', '.join(names)}\n")
+        parser.exit(2, f"diagrams: нет диаграммы {unknown[0]!r}; есть: {', '.join(names)}\n")
     for name in wanted:
         print(f"{name}: ", end="", flush=True)
         try:
             make(name)
         except ModuleNotFoundError as error:
-            print(entry.missing("diagrams", error, "report"), flush=True)
+            print(facts.missing("diagrams", error), flush=True)
             return 1
         except RuntimeError as error:  # the text is no Mermaid; its second line shows the place
             print(" ".join(str(error).splitlines()[:2]), flush=True)

@@ -49,6 +49,14 @@ def write(path: Path, content: bytes) -> None:
         ) from None
 
 
+def missing(name: str, error: ModuleNotFoundError) -> str:
+    """Return the line that says how to get a package that is not installed."""
+    return (
+        f"{name}: нет библиотеки {error.name}. Установите report/requirements.txt, как показано "
+        "в README.md, и запускайте Python из .venv."
+    )
+
+
 def load() -> dict:
     """Return all facts."""
     return {
