@@ -21,9 +21,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 sys.dont_write_bytecode = True  # `check` writes nothing at all
 
-from tools import entry  # noqa: E402
-
 import facts  # noqa: E402
+from tools import entry  # noqa: E402
 
 try:
     import checks

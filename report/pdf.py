@@ -49,8 +49,7 @@ def to_typst(block: dict) -> list[dict]:
         path = "/" + (REPORT / target).resolve().relative_to(ROOT).as_posix()
         call = f"{quoted(path)}, {width}, {quoted(plain(alt))}"
         return [raw(f"#figure-part({call})["), caption, end]
-    number = name.partition("-")[2]
-    start = f"#listing-part({quoted(number)})[" if kind == "listing" else "#table-part["
+    start = f"#{kind}-part({quoted(name.partition('-')[2])})["
     return [raw(start), caption, raw("]["), *bodies, end]
 
 

@@ -27,6 +27,7 @@ AGAIN = "Повторите: python report/build.py runs"
 def make(folder: str | None) -> list[str]:
     """Run everything, or the checker on a folder alone; keep the results in runs.json."""
     known = facts.read_json(RUNS)["runs"] if (ROOT / RUNS).is_file() else {}
+    known["titles"] = titles()
     if folder:
         judge(known, Path(folder).resolve().name, Path(folder))
     else:
@@ -34,7 +35,6 @@ def make(folder: str | None) -> list[str]:
         run_tests(known)
         for step in sorted(ROOT.glob("steps/step*_*")):
             judge(known, step.name.partition("_")[0], step)
-    known["titles"] = titles()
     text = json.dumps({"runs": known}, ensure_ascii=False, indent=1) + "\n"
     facts.write(ROOT / RUNS, text.encode())
     return []
@@ -86,8 +86,10 @@ def judge(known: dict, name: str, folder: Path) -> None:
 def titles() -> dict[str, str]:
     """Return what each check is about, in the words of the checker."""
     sys.path.append(str(ROOT / "steps"))
-    from tools.check import checks, words
-
+    try:
+        from tools.check import checks, words
+    except ModuleNotFoundError:
+        raise Problem("нет команды `python3 steps check`: без неё пары не проверить") from None
     russian = words.Words("ru")
     return {name: russian.title(name) for name in checks.ORDER}
 

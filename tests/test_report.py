@@ -162,7 +162,7 @@ def test_the_check_names_every_fault_with_its_line_and_writes_nothing(copy):
 @pytest.mark.parametrize(
     ("value", "factor", "sentence"),
     [
-        ("knee.step4.rate_per_s", 0, "Под нагрузкой помогает отправка пачками"),
+        ("knee.step4.rate_per_s", 0, "Под нагрузкой шаг 4, который отправляет"),
         ("batch.asyncio.messages_per_send", 9, "Шаг 4 отправляет накопившееся одним вызовом"),
         ("stall.step4.received", 0, "На шаге 4 остальные получили все сообщения."),
         ("stall.step3.silent_at_end_s", -0.5, "На шаге 3 остальные после этого перестали"),
