@@ -6,12 +6,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import drawing
+import screen
 from tools.harness import Story
-
-try:
-    import screen as terminal  # of the tests
-except ModuleNotFoundError:
-    import terminal
 
 ROWS, COLUMNS = 24, 45  # of each terminal: two of them side by side are printed in 8 pt
 ENTER, CTRL_C = "\r", "\x03"
@@ -23,7 +19,7 @@ PANE = COLUMNS * CHAR + 2 * PAD
 WIDTH = 2 * PANE + GAP + 2  # with half of a frame's line on each side
 
 
-class Pane(terminal.Terminal):
+class Pane(screen.Terminal):
     """A shell in a terminal of its own; it remembers what was typed where."""
 
     def __init__(self, title: str, folder: Path, story: Story) -> None:

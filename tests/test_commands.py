@@ -24,11 +24,13 @@ def command(line: str, part: str = "tests") -> object:
 COMMANDS = [
     command("steps 1"),
     command("-m steps 1"),
+    command("steps wire --help"),
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
     command("report/build.py --help", "report"),
     command("report/diagrams.py --help", "report"),
     command("report/terminals.py --help", "report"),
+    command("report/screens.py --help", "report"),
     command("tests/parts.py", "report"),
     command("tests/properties.py"),
     command("tests/soak.py --seconds 1 --users 4"),

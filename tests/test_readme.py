@@ -194,3 +194,11 @@ def test_the_top_level_holds_what_was_asked_for_and_nothing_else():
     else:  # a ZIP of the repository; what was made since then is not told from what was there
         top = {path.name for path in ROOT.iterdir()}
     assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_the_sections_that_the_checker_names_are_in_the_guides():
+    words = (ROOT / "steps" / "tools" / "check" / "words.py").read_text("utf-8")
+    named = re.findall(r"шаг (\d), раздел «(.+?)»", words)
+    assert named
+    for step, section in named:
+        assert f"\n## {section}\n" in GUIDES[int(step) - 1].read_text("utf-8"), section

@@ -80,6 +80,7 @@ def chat(connection: socket.socket, terminal: Terminal, nick: str | None) -> Non
     reader = FrameReader(connection)
     if nick is not None:
         log_in(connection, reader, terminal, nick)
+    signal.signal(signal.SIGINT, lambda *_: terminal.exit(0))
     receiver = threading.Thread(target=receive, args=(reader, terminal), daemon=True)
     receiver.start()
     try:
@@ -99,7 +100,6 @@ def main() -> int:
     if not sys.stdin or not sys.stdout:
         sys.exit("standard input or output is closed: start the client at a terminal or in a pipe")
     terminal = Terminal()
-    signal.signal(signal.SIGINT, lambda *_: terminal.exit(0))
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
         try:
             connection.connect((args.host, args.port))

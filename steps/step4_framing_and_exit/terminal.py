@@ -129,10 +129,12 @@ class Terminal:
 
     def finish(self) -> None:
         """Print what is left to say, and end the program."""
-        self._print_lines()
-        if self.reason:
-            print(self.reason, file=sys.stderr, flush=True)
-        self.exit(self.status)
+        try:
+            self._print_lines()
+            if self.reason:
+                print(self.reason, file=sys.stderr, flush=True)
+        finally:  # also if nobody takes the reason
+            self.exit(self.status)
 
     def exit(self, status: int) -> None:
         """End the program at once, with the terminal as it was."""
@@ -156,24 +158,29 @@ class Terminal:
     # The following runs in the loop of prompt_toolkit, which the other threads must not disturb.
 
     def _call(self, function: Callable) -> None:
+        """Have a function called there; do nothing if there is no prompt just now."""
         if loop := self.session.app.loop:
             with contextlib.suppress(RuntimeError):  # it was closed in this moment
                 loop.call_soon_threadsafe(function)
 
     def _is_asking(self) -> bool:
+        """Return whether the prompt is on the screen and nobody has ended it yet."""
         return self.session.app.is_running and not self.session.app.is_done
 
     def _begin(self) -> None:
+        """Print what arrived while nobody was asked. The prompt calls this when it begins."""
         self._print_lines()
         self._stop_if_over()
 
     def _show_above(self) -> None:
+        """Take the prompt off the screen, print what has arrived, and draw the prompt anew."""
         if self.lines and self._is_asking():
             self.session.app.renderer.erase()
             self._print_lines()
-            self.session.app.invalidate()  # draw the prompt anew
+            self.session.app.invalidate()
 
     def _stop_if_over(self) -> None:
+        """End the prompt as if the input had ended, if the server has gone."""
         if self.status is not None and self._is_asking():
             # An empty prompt would stay on the screen; what was half typed shall stay.
             self.session.app.erase_when_done = not self.session.default_buffer.text
