@@ -64,14 +64,14 @@ def judge(known: dict, name: str, folder: Path) -> None:
     print(f"steps check {folder.name} … ", end="", flush=True)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "verdicts.json")
-        command = [sys.executable, str(ROOT / "steps"), "check", str(folder), "--json", str(file)]
+        pair = str(folder.resolve())
+        command = [sys.executable, str(ROOT / "steps"), "check", pair, "--json", str(file)]
         pipes = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
         done = subprocess.run(command, cwd=ROOT, env=os.environ, timeout=600, **pipes)
-        if not file.is_file():
-            raise Problem(f"проверка {folder.name} не состоялась: {done.stderr.strip()[-200:]}")
-        found = json.loads(file.read_text("utf-8"))
-    if found["reason"]:
-        raise Problem(f"проверка {folder.name} не состоялась: {found['reason']}")
+        found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if reason := found.get("reason", done.stderr.strip()[-200:]):
+        print("не вышло", flush=True)
+        raise Problem(f"проверка {folder.name} не состоялась: {reason}")
     print(f"{found['score']} из {found['of']}", flush=True)
     known["checks"][name] = {check["id"]: check["status"] for check in found["checks"]}
     hints = [check["status"] for check in found["checks"] if not check["graded"]]

@@ -307,6 +307,15 @@ def test_a_missing_picture_is_told_before_the_pdf_is_made(copy):
     assert "report.pdf …" not in done.stdout
 
 
+def test_a_pair_that_cannot_be_checked_is_told_and_changes_nothing(copy):
+    (copy / "my").mkdir()
+    before = (copy / "report/runs.json").read_bytes()
+    done = run(copy, "runs", "my")
+    assert done.returncode == 1
+    assert re.fullmatch(r"проверка my не состоялась: Сервер не найден .*\n", done.stderr)
+    assert (copy / "report/runs.json").read_bytes() == before
+
+
 NASTY = {
     "university": "МГТУ #1 <b>$x$</b> & *Ко* [a](b)",
     "subject": '`Сети` | \\ _и_ "C" ~~@~~ {b}',
