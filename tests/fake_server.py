@@ -1,5 +1,6 @@
 """A server that a test plays itself, byte by byte, for a client program."""
 
+import os
 import socket
 import struct
 
@@ -39,5 +40,6 @@ def receive_until(connection: socket.socket, end: bytes) -> bytes:
 
 def reset(connection: socket.socket) -> None:
     """Break a connection off."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    size = "ii" if os.name == "posix" else "hh"
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(size, 1, 0))
     connection.close()

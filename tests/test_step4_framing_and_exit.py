@@ -919,6 +919,21 @@ def test_without_the_library_too_the_terminal_is_left_as_it_was(chat, client_com
         assert typed or any("closed the connection" in line for line in terminal.lines())
 
 
+@own
+@posix_only
+def test_ctrl_c_in_a_large_paste_ends_the_client_on_the_standard_library_alone(
+    chat, client_command, story
+):
+    with at_terminal(chat, client_command, story, library=False) as terminal:
+        terminal.shows("* online: ann")
+        terminal.settles()
+        bob = bob_joins(chat)
+        terminal.types("a line of a paste\r" * 100)
+        bob.expect("ann: a line of a paste")
+        terminal.types("\x03")
+        assert terminal.exits(within=STOP_TIME) == 0
+
+
 def interrupt_a_line(chat, terminal, prompt: str) -> None:
     """Let a message arrive while a line is being typed; the line stays whole."""
     bob = bob_joins(chat)
@@ -1048,6 +1063,23 @@ class TestWithPromptToolkit:
         chat.server.interrupt()
         assert terminal.exits(within=STOP_TIME) == 1
         assert "ann>" not in terminal.lines()
+
+    @own
+    def test_ctrl_z_puts_it_aside_until_it_is_continued(self, chat, client_command, story):
+        pytest.importorskip("prompt_toolkit")
+        from screen import Terminal
+
+        command = [word for word in client_command if word != "-S"]
+        client = shlex.join([*command, "--port", str(chat.server.port), "--nick", "ann"])
+        with Terminal(["sh", "-mc", f"{client}; echo aside; fg; echo over"], story) as terminal:
+            terminal.shows("* online: ann", "ann>")
+            terminal.settles()
+            terminal.types("\x1a")
+            terminal.shows("aside")
+            bob_joins(chat)
+            terminal.shows("* bob joined")
+            terminal.types("/quit\r")
+            terminal.shows("over")
 
     @own
     def test_a_nick_that_is_taken_can_be_changed_at_the_terminal(self, chat, client_command, story):
