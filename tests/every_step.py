@@ -243,7 +243,7 @@ def test_the_port_is_free_for_the_next_start_at_once(start, server_command, stor
     port = free_port()
     chat = start(port=port)
     converse(chat)
-    chat.join("ann")
+    chat.join("carl")
     stop(chat.server)
     with Program([*server_command, "--port", str(port)], story=story, env=unbuffered) as second:
         second.prints(f"listening on 127.0.0.1:{port}\n")

@@ -403,6 +403,24 @@ def test_even_the_smallest_outbox_makes_no_endless_loop(max_pending):
         room.stopping = True
 
 
+@own
+@posix_only
+def test_at_a_stop_what_waits_is_sent_before_the_stream_ends(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=4_000)
+    texts = [f"ann: {number:05} {'x' * 1000}" for number in range(50)]
+    for text in texts:
+        room.say(ann.user, encode(text))
+    room.deliver()
+    assert bob.user.outbox, "all was taken at once: nothing was tested"
+    room.stop()
+    closing = threading.Thread(target=room.close, daemon=True)
+    closing.start()
+    bob.hears("* welcome, bob", "* online: ann, bob", *texts, "* server is shutting down")
+    assert bob.end.recv(1) == b""
+    closing.join(DEADLINE)
+    assert not closing.is_alive()
+
+
 # In the room's thread, nothing may go wrong
 
 
