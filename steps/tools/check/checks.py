@@ -7,7 +7,6 @@ returns the key of a remark for those that pass, or None.
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -109,11 +108,14 @@ def talk(lab: Lab) -> None:
             if not lab.current.server.alive():
                 screen = ("server", 0)
                 raise Failure("talk.server_ended", screen, **again.values) from None
+            if sees_after_enter(lab, again):
+                raise Failure("talk.after_enter", *again.screens, **again.values) from None
             raise again from None
         lab.recipe.pace = 1.3
 
 
 def first_words(lab: Lab) -> None:
+    """Let ann and bob talk, once the first words have been said."""
     room = lab.room("ann", "bob", fresh=True)
     lab.named = all(each.named for each in room.people.values())
     first = lab.must_hear("talk.silence", "ann", "bob")
@@ -124,6 +126,13 @@ def first_words(lab: Lab) -> None:
     line = next(line for line in room.people["bob"].program.lines(before["bob"]) if later in line)
     if first in line and not lab.named:  # the first line was taken for the name
         raise Failure("talk.silence", speaker="ann", reader="bob", text=first)
+
+
+def sees_after_enter(lab: Lab, failure: Failure) -> bool:
+    """Return whether a message that was missing comes once its reader has pressed Enter."""
+    reader, text = failure.values["reader"], failure.values["text"]
+    lab.say(reader)
+    return lab.current.people[reader].program.shows(text, failure.screens[0][1], 1.0)
 
 
 def cannot_run(key: str, lines: list[str]) -> CannotRun:
@@ -286,8 +295,6 @@ def idle(lab: Lab) -> None:
     after = after_kill(lab)
     if after.load[0] is None:
         raise NotChecked("no_processor_time")
-    if os.environ.get("CHAT_CHECK_DEBUG"):
-        print(after.load, after.output, file=sys.stderr)
     first, *later = after.load
     if first >= BUSY and min(later) >= BUSY:
         raise Failure("idle.always", ("server", 0), load=round(100 * first), who=after.victim)
@@ -305,6 +312,7 @@ def survives(lab: Lab) -> None:
     after_kill(lab)
     people_talk(lab, "survives.killed")
     lab.close()
+    lab.done.clear()
     room = lab.room("ann", "bob")
     lab.note("connect_close")
     for seconds in 0, 0.2:  # before the server has said anything, and after it
@@ -314,6 +322,8 @@ def survives(lab: Lab) -> None:
         time.sleep(0.2)
     people_talk(lab, "survives.closed")
     newcomer_talks(lab, "survives.closed_newcomer", "carl")
+    lab.done.clear()
+    lab.note("in_chat", who="ann, bob, carl")
     lab.note("connect_reset")
     for _ in range(2):
         if connection := room.connect():
@@ -594,7 +604,8 @@ def letters(lab: Lab) -> str:
         broken = "\ufffd" in raw or "UnicodeDecodeError" in raw + room.server.raw()
         came = len(re.findall("[а-яё]", raw))
         lost = settled and came < len(LETTERS)
-        verdict = "garbled" if broken else "lost" if lost else "pieces"
+        ascii_only = not came and re.search(r"[\"'](us-)?ascii[\"']", lab.pair.sources, re.I)
+        verdict = "ascii" if ascii_only else "garbled" if broken else "lost" if lost else "pieces"
         raise Failure(f"letters.{verdict}", ("bob", before), came=came)
     return "credit"
 

@@ -76,9 +76,9 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
             page.line(words("checking", **values))
             page.line()
             scratch = Path(place) if wrapper else None
-            report = outer.run(
-                pair, words, again=".", wrapper=wrapper, scratch=scratch, progress=page.event
-            )
+            report = outer.run(pair, words, again=".", wrapper=wrapper, scratch=scratch)
+            for result in report["checks"]:
+                page.check(result)
         report["folder"] = str(submission)
     page.summary(report)
     return report, "\n".join(page.text) + "\n"

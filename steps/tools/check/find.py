@@ -40,6 +40,10 @@ WINDOWS = re.compile(
     r"easygui|flet|dearpygui|PySimpleGUI)\b",
     re.MULTILINE,
 )
+DOES_SOMETHING = re.compile(  # not only imports, functions and classes
+    r"__main__|^(?:while |with |try:|for |if |\w[\w., ]* = [\w.]+\(|[\w.]+\(.*\)\s*(?:#.*)?$)",
+    re.MULTILINE,
+)
 LITERAL = re.compile(r"[\"'](\d{1,3}(?:\.\d{1,3}){3})[\"']")
 
 
@@ -234,8 +238,7 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
     if re.search(r"udp", str(path.name), re.IGNORECASE):
         points -= 2
     if path.suffix == ".py":
-        if "__main__" in own or re.search(r"^(?:[\w.]+\(.*\)\s*$|while |with |try:)", own, re.M):
-            points += 1
+        points += 1 if DOES_SOMETHING.search(own) else -5
         if any(path.stem in imports(each, texts) for each in texts if each != path):
             points -= 2
     if WINDOWS.search(text):

@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from tools.check import isolate
@@ -108,8 +107,6 @@ class Session:
             note = self.words.not_checked("server_gone")
             result |= {"status": "not_run", "verdict": "server_gone", "note": note}
         except (OSError, ValueError, LookupError, TypeError) as error:
-            if os.environ.get("CHAT_CHECK_DEBUG"):
-                traceback.print_exc()
             note = self.words.not_checked("broken", reason=f"{type(error).__name__}: {error}")
             result |= {"status": "not_run", "verdict": "broken", "note": note}
         for hint in lab.hints:
@@ -127,9 +124,12 @@ class Session:
     def story(self, name: str, failure: Failure) -> dict:
         """Return the five parts of a failure."""
         words = self.words.verdict(failure.verdict, **failure.values)
-        screens = {}
-        for who, raw in failure.pictures:
-            screens[who] = visible(raw)
+        if failure.error and failure.verdict.startswith(("survives", "talk.server")):
+            words["cause"] = self.words("error_ended", **failure.error)
+        most = 3 if name == "stalled" else 12  # lines of one letter tell nothing
+        screens = {
+            who: visible(raw, most, str(self.lab.pair.folder)) for who, raw in failure.pictures
+        }
         target = self.settings["again"]
         return {
             "typed": list(failure.typed),

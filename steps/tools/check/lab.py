@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.check.find import Pair
 from tools.check.reading import bare, mark, names
 from tools.check.room import Person, Recipe, Room, ServerEnded, is_taken
-from tools.check.screen import visible
+from tools.check.screen import own_error, traceback_of, visible
 from tools.check.session import wait_for
 from tools.check.words import Words
 
@@ -25,6 +25,7 @@ class Failure(Exception):
         self.pictures: list[tuple[str, str]] = []
         self.typed: list[str] = []
         self.server_said: list[str] = []
+        self.error: dict[str, str] = {}  # the server's own, and where: see own_error()
 
 
 class NotChecked(Exception):
@@ -112,9 +113,10 @@ class Lab:
                 program.quiet(0.1, 0.5)
                 failure.pictures.append((who, program.raw(since)))
         failure.typed = self.words.doings(self.done)
-        said = room.server.raw() if room.server else ""
-        if "Traceback" in said and "server" not in dict(failure.pictures):
-            failure.server_said = visible(said[said.rindex("Traceback") :])
+        said = traceback_of(room.server.raw()) if room.server else ""
+        failure.error = own_error(said, str(self.pair.folder))
+        if "server" not in dict(failure.pictures):
+            failure.server_said = visible(said, folder=str(self.pair.folder))
 
     # What people do
 

@@ -78,7 +78,7 @@ def one(folder: Path, options: argparse.Namespace, words: Words) -> int:
         reason = words.reason(error.key, **error.values)
         report = outer.report(None, [], error.key, reason, [], 0)
         report["folder"] = str(folder.resolve())
-        return finish(report, options, words, page) or 2
+        return finish(report, options, words, page)
     values = {"server": shown(pair.server), "client": shown(pair.client)}
     page.line(words("checking", **values))
     page.line()

@@ -11,6 +11,14 @@ GREEN, RED, YELLOW, BOLD, DIM = "32", "31", "33", "1", "2"
 SIGNS = {"pass": ("✓", GREEN), "fail": ("✗", RED), "not_run": ("·", DIM), "hint": ("!", YELLOW)}
 
 
+def first_to_mend(checks: list[dict]) -> str:
+    """Return the id of the graded check whose cause comes first, or "" if all pass."""
+    failed = [each["id"] for each in checks if each["graded"] and each["status"] == "fail"]
+    if failed[:1] == ["left"] and "idle" in failed:
+        return "idle"  # a loop that misses the end of a connection tells nobody of it, either
+    return failed[0] if failed else ""
+
+
 class Page:
     """Standard output, or a text that is kept."""
 
@@ -115,7 +123,8 @@ class Page:
                 self.verbatim(words("last_lines").rstrip(":"), report["last_lines"])
         if not report["checks"]:
             return
-        self.line()
+        if self.text and self.text[-1]:
+            self.line()
         for each in report["checks"]:
             status = each["status"]
             kind = "" if each["graded"] else f"   {words('hint')}"
@@ -131,12 +140,7 @@ class Page:
         values = {"score": report["score"], "of": report["of"], "seconds": report["seconds"]}
         passed = sum(each["status"] == "pass" for each in hints)
         self.line(words("score", **values, hints=passed, of_hints=len(hints)))
-        first = next(
-            (each for each in report["checks"] if each["status"] == "fail" and each["graded"]),
-            None,
-        )
-        if first:
-            title = words.title(first["id"])
-            self.line(self.paint(words("first", check=first["id"], title=title), BOLD))
+        if first := first_to_mend(report["checks"]):
+            self.line(self.paint(words("first", check=first, title=words.title(first)), BOLD))
         elif report["of"] and not report["reason"]:
             self.line(self.paint(words("all_pass"), BOLD))

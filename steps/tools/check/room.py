@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tools.check import isolate
 from tools.check.find import CannotRun, Pair, Side
 from tools.check.reading import KINDS, TAKEN, missed_question, news, question
+from tools.check.screen import own_frames
 from tools.check.session import TERMINAL, Program, wait_for
 
 SERVER_STARTS = 8.0  # seconds
@@ -457,8 +458,8 @@ def usage(told: str) -> list[list[str]]:
 
 def last_lines(program: Program) -> list[str]:
     """Return the last lines that a program has written, without blank ones."""
-    lines = [line.rstrip() for line in program.lines() if line.strip()]
-    return lines[-LAST_LINES:]
+    lines = own_frames(program.lines(), str(program.folder))
+    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
 
 
 def refused(lines: list[str]) -> bool:

@@ -45,7 +45,7 @@ class Program:
     """A running program. Positions in its output count from its first byte."""
 
     def __init__(self, command: list[str], folder: Path, terminal: bool = TERMINAL) -> None:
-        self.command, self.terminal = command, terminal
+        self.command, self.folder, self.terminal = command, folder, terminal
         self.closed = False
         self.uncooked = False  # whether the checker has turned line editing off
         self.output, self.dropped = bytearray(), 0
