@@ -25,12 +25,14 @@ from tools.check.reading import (
     question,
     told_who,
 )
-from tools.check.screen import draw, visible
+from tools.check.report import first_to_mend
+from tools.check.screen import draw, own_error, traceback_of, visible
 from tools.check.words import NOT_CHECKED, VERDICTS, Words
 
 STEPS = Path(__file__).parents[1] / "steps"
 PAIRS = Path(__file__).parent / "pairs"
-linux_only = pytest.mark.skipif(not isolate.LINUX, reason="needs Linux")
+# Ports are fixed in the pairs, and several tests run at once: each needs a network of its own.
+isolated = pytest.mark.skipif(not isolate.wrapper(), reason="needs namespaces (Linux)")
 
 
 # Screens
@@ -59,9 +61,43 @@ def test_control_characters_are_written_out():
 
 
 def test_only_the_end_of_a_long_screen_is_shown():
-    shown = visible("\n".join(["x" * 1000] * 50), most=3)
+    shown = visible("\n".join(f"{number} {'x' * 1000}" for number in range(50)), most=3)
     assert len(shown) == 3
     assert max(map(len, shown)) < 120
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/threading.py", line 982, in run
+    self._target(*self._args, **self._kwargs)
+  File "/home/ann/chat/server.py", line 35, in serve
+    name = users[c]
+           ~~~~~^^^
+KeyError: 3
+"""
+
+
+def test_of_a_traceback_only_the_students_own_frames_are_shown():
+    assert visible(f"hi\n{TRACEBACK}bye", folder="/home/ann/chat") == [
+        "hi",
+        "Traceback (most recent call last):",
+        '  File "server.py", line 35, in serve',
+        "    name = users[c]",
+        "KeyError: 3",
+        "bye",
+    ]
+
+
+def test_the_last_traceback_names_an_error_and_its_place():
+    found = traceback_of(f"{TRACEBACK}hi\n{TRACEBACK}bye\nbye")
+    assert found == TRACEBACK.rstrip()
+    place = {"error": "KeyError", "file": "server.py", "line": "35", "code": "name = users[c]"}
+    assert own_error(found, "/home/ann/chat") == place
+    assert own_error("", "/home/ann/chat") == {}
+
+
+def test_lines_that_repeat_are_counted():
+    assert visible("hi\n" + "> \n" * 9 + "bye") == ["hi", ">    (×9)", "bye"]
 
 
 # Questions
@@ -187,6 +223,13 @@ def test_a_module_that_is_imported_is_not_what_people_start(tmp_path):
     assert found(tmp_path, "server") == "server.py"
 
 
+def test_a_file_that_only_defines_a_class_is_not_what_people_start(tmp_path):
+    defined = f"class Server:\n    def run(self):\n        {LISTENING.replace(chr(10), '; ')}\n"
+    pair_of(tmp_path, server__py=defined, client__py=CONNECTING)
+    pair_of(tmp_path, main__py="from server import Server\n\nServer().run()\n")
+    assert found(tmp_path, "server") == "main.py"
+
+
 def test_a_udp_server_beside_a_tcp_server_is_left_alone(tmp_path):
     udp = "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('', 1))\n"
     pair_of(tmp_path, server_udp__py=udp, server_tcp__py=LISTENING, client_tcp__py=CONNECTING)
@@ -257,6 +300,23 @@ def test_each_verdict_that_the_code_names_has_its_texts():
     named = set(re.findall(r'Failure\("([\w.]+)"', source))
     assert named <= set(VERDICTS)
     assert set(re.findall(r'NotChecked\("(\w+)"', source)) <= set(NOT_CHECKED)
+
+
+@pytest.mark.parametrize(
+    ("failed", "first"),
+    [
+        (["joined", "left"], "joined"),
+        (["left", "survives"], "left"),
+        (["left", "idle"], "idle"),  # a loop that misses the end tells nobody of it, either
+        ([], ""),
+    ],
+)
+def test_the_first_cause_is_mended_first(failed, first):
+    checks = [
+        {"id": name, "graded": True, "status": "fail" if name in failed else "pass"}
+        for name in ORDER
+    ]
+    assert first_to_mend(checks) == first
 
 
 # The command
@@ -339,10 +399,11 @@ def verdict(report: dict, check: str) -> tuple[str, str]:
     return result["status"], result["verdict"]
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize(
     ("name", "check", "wanted"),
     [
+        ("no_receive_thread", "talk", ("fail", "after_enter")),
         ("busy_loop", "idle", ("fail", "spins")),
         ("no_author", "author", ("fail", "none")),
         ("name_in_accept", "silent", ("fail", "newcomer")),
@@ -363,7 +424,7 @@ def test_one_check_alone_gives_its_verdict(pair, name, check, wanted):
     assert verdict(report, check) == wanted
 
 
-@linux_only
+@isolated
 def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
     folder = pair("no_author")
     told = checker(str(folder), "--only", "author")
@@ -377,7 +438,31 @@ def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
     assert "\x1b" not in told.stdout
 
 
-@linux_only
+@isolated
+def test_the_servers_own_error_is_the_cause(pair):
+    report = report_on(pair("close_ends_server"), "--only", "survives")
+    [survives] = report["checks"]
+    assert "KeyError" in survives["story"]["cause"]
+    assert "server.py" in survives["story"]["cause"]
+    assert "name = users[c]" in survives["story"]["cause"]
+
+
+@isolated
+def test_letters_that_the_encoding_does_not_know_are_told_apart(pair):
+    folder = pair("left_told_late", client=('message.encode("utf-8")', 'message.encode("ascii")'))
+    assert verdict(report_on(folder, "--only", "letters"), "letters") == ("fail", "ascii")
+
+
+@isolated
+def test_a_chat_with_rooms_cannot_be_checked(pair):
+    said = "b'Use /join ROOM first\\n'"
+    folder = pair("no_author", server=("send_to_all(text, conn)", f"conn.sendall({said})"))
+    report = report_on(folder, "--only", "talk")
+    assert (report["status"], report["reason_id"]) == (2, "room")
+    assert "/join" in report["reason"]
+
+
+@isolated
 def test_what_waits_for_a_check_that_fails_is_not_run(pair):
     report = report_on(pair("two_only"), "--only", "silent")
     assert verdict(report, "silent") == ("not_run", "waits")
@@ -388,7 +473,7 @@ EXPECTED = json.loads((PAIRS / "expected.json").read_text("utf-8"))
 STATUS = {"pass": "pass", "fail": "fail", "skip": "not_run"}
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED["pairs"])
 def test_all_verdicts_on_a_pair(pair, name):
@@ -402,7 +487,7 @@ def test_all_verdicts_on_a_pair(pair, name):
         assert hints[part] == text.partition(":")[0]
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize("name", EXPECTED["not_run"])
 def test_a_pair_that_cannot_be_run_says_why(pair, name):
     report = report_on(pair(name))
@@ -413,7 +498,7 @@ def test_a_pair_that_cannot_be_run_says_why(pair, name):
     assert wanted["shows"] in report["reason"] + "\n".join(report["last_lines"])
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):
     report = report_on(pair("right_json"))
@@ -421,7 +506,7 @@ def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):
     assert report["score"] == report["of"] == 11
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["step3_multi_threaded", "step4_framing_and_exit"])
 def test_the_steps_pass_what_is_graded(step):
@@ -431,7 +516,7 @@ def test_the_steps_pass_what_is_graded(step):
     assert verdicts(report)["lines"] == verdicts(report)["stalled"] == wanted
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize(
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
@@ -472,7 +557,7 @@ def lesson(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     return place, told
 
 
-@linux_only
+@isolated
 def test_a_class_gives_a_row_for_each_submission(lesson):
     place, told = lesson
     assert told.returncode == 0, told.stderr
@@ -489,7 +574,7 @@ def test_a_class_gives_a_row_for_each_submission(lesson):
         assert (place / "class-texts" / f"{name}.txt").read_text("utf-8").strip()
 
 
-@linux_only
+@isolated
 def test_a_class_leaves_nothing_behind(lesson):
     place, _ = lesson
     assert not list((place / "submissions").rglob("*.log"))
@@ -504,7 +589,7 @@ def command_line(pid: int) -> str:
         return ""
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
     folder = pair("never_listens")  # the checker waits for it: 8 seconds

@@ -29,6 +29,7 @@ FLOOD_OUTPUT = 8_000  # bytes a second, of a program that has nothing to tell
 ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 LETTERS = ALPHABET * (3000 // len(ALPHABET)) + ALPHABET[: 3000 % len(ALPHABET)]
 FLOOD = ["x" * 399] * 400  # 160 KB: a stopped reader's buffers take some 50 KB
+ROOM = re.compile(r"\bjoin\b|\broom\b|channel|комнат|канал", re.IGNORECASE)
 LEAVING = (
     r"[/\\!:.#{]{0,2}(?:exit|quit|leave|bye|goodbye|stop|close|end|logout|disconnect|q|x|off"
     r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)}?(?:[ _](?:the )?chat| из чата)?"
@@ -108,7 +109,9 @@ def talk(lab: Lab) -> None:
             if not lab.current.server.alive():
                 screen = ("server", 0)
                 raise Failure("talk.server_ended", screen, **again.values) from None
-            if sees_after_enter(lab, again):
+            if again.screens and (answer := asks_for_room(lab, again)):
+                raise CannotRun("room", text=answer) from None
+            if again.screens and sees_after_enter(lab, again):
                 raise Failure("talk.after_enter", *again.screens, **again.values) from None
             raise again from None
         lab.recipe.pace = 1.3
@@ -126,6 +129,13 @@ def first_words(lab: Lab) -> None:
     line = next(line for line in room.people["bob"].program.lines(before["bob"]) if later in line)
     if first in line and not lab.named:  # the first line was taken for the name
         raise Failure("talk.silence", speaker="ann", reader="bob", text=first)
+
+
+def asks_for_room(lab: Lab, failure: Failure) -> str:
+    """Return the line that tells who has typed a message to enter a room first, or ""."""
+    program = lab.current.people[failure.values["speaker"]].program
+    lines = reversed(program.lines(failure.values["since"]))
+    return next((line.strip() for line in lines if ROOM.search(line)), "")
 
 
 def sees_after_enter(lab: Lab, failure: Failure) -> bool:
@@ -448,7 +458,7 @@ def leaves(lab: Lab, leaver: Person, way: str | None) -> str:
         lab.note("ctrl_d", who=leaver.name)
         program.ends_input()
     else:
-        lab.note("types", who=leaver.name, text=way)
+        lab.note("types" if way else "empty_line", who=leaver.name, text=way)
         program.types(way)
 
     def others_were_told() -> bool:
@@ -601,7 +611,7 @@ def letters(lab: Lab) -> str:
         raw = program.raw(before)
         if any(letters_whole(line, begin, LETTERS, end) for line in program.lines(before)):
             continue
-        broken = "\ufffd" in raw or "UnicodeDecodeError" in raw + room.server.raw()
+        broken = re.search("\ufffd|UnicodeDecodeError|can't decode byte", raw + room.server.raw())
         came = len(re.findall("[а-яё]", raw))
         lost = settled and came < len(LETTERS)
         ascii_only = not came and re.search(r"[\"'](us-)?ascii[\"']", lab.pair.sources, re.I)

@@ -148,8 +148,8 @@ class Lab:
         text, before = self.say(speaker, text)
         deaf = self.current.hear(list(readers), text, before, HEARS)
         if deaf:
-            since = before[deaf]
-            raise Failure(verdict, (deaf, since), speaker=speaker, reader=deaf, text=text, **values)
+            values |= {"speaker": speaker, "reader": deaf, "text": text}
+            raise Failure(verdict, (deaf, before[deaf]), since=before[speaker], **values)
         return text
 
     def mark_of(self, reader: str, text: str, since: int) -> str | None:

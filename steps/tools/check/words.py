@@ -36,6 +36,10 @@ DOING = {
         "{who} starts a client and types nothing",
     ),
     "types": ("набирают: {who}: {text}", "type: {who}: {text}"),
+    "empty_line": (
+        "{who} нажимает Enter, ничего не набрав",
+        "{who} presses Enter and types nothing",
+    ),
     "pastes": (
         "{who} вставляет сразу десять строк: от {first} до {last}",
         "{who} pastes ten lines at once: {first} to {last}",
@@ -129,9 +133,10 @@ VERDICTS = {
     "start.deaf": (
         ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
         (
-            "Сервер работает, но за 8 секунд не вызвал listen: возможно, он ждёт ввода или "
-            "программа устроена иначе.",
-            "The server runs, but has not called listen within 8 seconds: it may wait for input.",
+            "Сервер работает, но за 8 секунд не начал слушать порт TCP: возможно, нет вызова "
+            "listen, программа ждёт ввода или вид сокета другой (нужны AF_INET и SOCK_STREAM).",
+            "The server runs, but listens on no TCP port after 8 seconds: perhaps listen is not "
+            "called, it waits for input, or the socket is another (AF_INET, SOCK_STREAM needed).",
         ),
         S1,
     ),
@@ -581,8 +586,8 @@ VERDICTS = {
     ),
     "word.hangs": (
         (
-            "После «{word}» клиент {who} должен завершиться.",
-            "After «{word}» {who}'s client should end.",
+            "Клиент {who} должен завершиться: это для него знак выйти ({word}).",
+            "{who}'s client should end: {word} means that to it.",
         ),
         (
             "Клиент больше ничего не отправляет, но процесс работает: поток выполнения, который "
@@ -594,9 +599,9 @@ VERDICTS = {
     ),
     "word.untold": (
         (
-            "После «{word}» на экране {reader} должна появиться строка о том, что {who} больше "
-            "не в чате.",
-            "After «{word}» {reader}'s screen should tell that {who} has left.",
+            "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
+            "больше не в чате.",
+            "{who} leaves ({word}): {reader}'s screen should tell that {who} has left.",
         ),
         (
             "Клиент завершается, но сервер не рассылает остальным известие об уходе.",
@@ -733,6 +738,10 @@ REASONS = {  # why a pair could not be run
     "question": (
         "Клиент спрашивает «{text}», и проверка не знает, что ответить.",
         "The client asks «{text}», and the checker does not know the answer.",
+    ),
+    "room": (
+        "Чат просит сначала войти в комнату или канал («{text}»), а проверка этого не умеет.",
+        "The chat wants its users to enter a room first («{text}»): the checker cannot do that.",
     ),
     "time": ("Время вышло: {seconds} с.", "Out of time: {seconds} s."),
     "processes": (
