@@ -342,6 +342,24 @@ def verdicts(report: dict) -> dict[str, str]:
     return {each["id"]: each["status"] for each in report["checks"]}
 
 
+def test_a_folder_that_cannot_be_opened_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for args in [tmp_path / "file"], ["--class", tmp_path / "file"]:
+        told = checker(*map(str, args))
+        assert told.returncode == 2
+        assert len(told.stderr.splitlines()) == 1
+        assert str(tmp_path / "file") in told.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_checks(tmp_path):
+    for args in ["--json", "no/x.json"], ["--class", ".", "--csv", "/dev/null/x.csv"]:
+        (tmp_path / "submission").mkdir(exist_ok=True)
+        told = checker(*args, cwd=tmp_path)
+        assert told.returncode == 2
+        assert told.stdout == ""
+        assert len(told.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "args",
     [["no-such-folder"], ["--only", "nothing"], ["--lang", "de"], ["--jobs", "0"], ["--speed"]],
@@ -603,6 +621,30 @@ def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
         assert comes_true(running, 20)
         outer.send_signal(signal.SIGKILL)
     assert comes_true(lambda: not running(), 5)
+
+
+@isolated
+@pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
+def test_ctrl_c_ends_all_that_was_started_without_a_traceback(pair, namespaces):
+    from ptyprocess import PtyProcessUnicode
+
+    folder = pair("right_json")
+    environment = os.environ | {"CHAT_CHECK_NO_NAMESPACES": namespaces}
+    command = [sys.executable, str(STEPS), "check", str(folder)]
+    terminal = PtyProcessUnicode.spawn(command, env=environment)
+    written = ""
+    try:
+        while "third:" not in written:  # the check that is under way
+            written += terminal.read()
+        terminal.sendintr()
+        while True:
+            written += terminal.read()
+    except EOFError:
+        assert terminal.wait() == 130
+    assert "Traceback" not in written
+    programs = [str(folder / name) for name in ("server.py", "client.py")]
+    left = [pid for pid in isolate.processes() if any(p in command_line(pid) for p in programs)]
+    assert left == []
 
 
 def comes_true(condition: Callable[[], object], seconds: float) -> bool:

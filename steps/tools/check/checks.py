@@ -34,7 +34,7 @@ LEAVING = (
     r"[/\\!:.#{]{0,2}(?:exit|quit|leave|bye|goodbye|stop|close|end|logout|disconnect|q|x|off"
     r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)}?(?:[ _](?:the )?chat| из чата)?"
 )
-USUAL = ["/quit", "exit", "/exit", "quit", "q", "выход", "/выход", "bye"]
+USUAL = ["/quit", "exit", "/exit", "quit", "q", "bye"]  # a Russian one ends who writes in ascii
 
 
 @dataclass
@@ -156,6 +156,7 @@ def cannot_run(key: str, lines: list[str]) -> CannotRun:
 
 
 def ended_client(lab: Lab, error: ClientEnded):
+    """Return the program of the client that has ended."""
     return lab.current.people[str(error)].program
 
 
@@ -272,7 +273,7 @@ def after_kill(lab: Lab) -> Aftermath:
     crowd = ["ann", "bob", "carl"] if "third" in lab.passed else ["ann", "bob"]
     room = lab.room(*crowd)
     victim = crowd[-1]
-    pids = room.server_pids()
+    pids = room.server.family()
     load, output = [], []
     for number in range(3):
         if number == 1:
@@ -376,6 +377,7 @@ def nobody_is_held_up(lab: Lab, verdict: str, newcomer: str) -> None:
 
 
 def newcomer_talks(lab: Lab, verdict: str, newcomer: str) -> None:
+    """Let a newcomer join: they hear and are heard."""
     try:
         lab.join(newcomer)
     except ClientEnded:
@@ -490,6 +492,7 @@ def leaves(lab: Lab, leaver: Person, way: str | None) -> str:
 
 
 def told_about_leaving(lab: Lab, who: str, way, shown: str, before: dict[str, int]) -> None:
+    """Check that the others learn who has left with a word."""
     room = lab.current
     others = [name for name in room.people if name != who]
 
@@ -578,6 +581,7 @@ def lines(lab: Lab) -> str:
 
 
 def ten_messages(lab: Lab, held: str, texts: list[str], since: int) -> None:
+    """Check that bob's screen shows ten messages, each with its author."""
     program = lab.current.people["bob"].program
     drawn = program.lines(since)
     screen = ("bob", since)
@@ -592,6 +596,7 @@ def ten_messages(lab: Lab, held: str, texts: list[str], since: int) -> None:
 
 
 def written_by(lab: Lab, found: str, author: str) -> bool:
+    """Return whether a mark is that of this author."""
     return names(found, author) if lab.named else found == lab.marks.get(author, found)
 
 

@@ -4,7 +4,6 @@ import argparse
 import csv
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tools.check import find, isolate, outer
 from tools.check.checks import ORDER
-from tools.check.report import Page
+from tools.check.report import Page, complain
 from tools.check.words import Words
 
 MOST_COPIED = 40_000_000  # bytes of a submission
@@ -51,7 +50,11 @@ def run(folder: Path, options: argparse.Namespace, words: Words) -> int:
         return submission, report
 
     with ThreadPoolExecutor(jobs) as pool:
-        reports = list(pool.map(one, submissions))
+        try:
+            reports = list(pool.map(one, submissions))
+        except KeyboardInterrupt:
+            outer.end_running()
+            raise
     write(table, reports)
     page.line()
     page.line(words("class_done", count=len(reports), csv=table, texts=texts))
@@ -72,8 +75,7 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
             reason = words.reason(error.key, **{**error.values, "folder": submission.name})
             report = outer.report(None, [], error.key, reason, [], 0)
         else:
-            values = {"server": name(pair.server), "client": name(pair.client)}
-            page.line(words("checking", **values))
+            page.line(words("checking", server=pair.server.shown(), client=pair.client.shown()))
             page.line()
             scratch = Path(place) if wrapper else None
             report = outer.run(pair, words, again=".", wrapper=wrapper, scratch=scratch)
@@ -82,10 +84,6 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
         report["folder"] = str(submission)
     page.summary(report)
     return report, "\n".join(page.text) + "\n"
-
-
-def name(side: find.Side) -> str:
-    return Path(side.command[-1]).name
 
 
 def too_big(submission: Path) -> None:
@@ -123,8 +121,3 @@ def cell(result: dict | None) -> str:
         return ""
     verdict = result["verdict"] if result["status"] == "fail" else ""
     return f"{result['status']}:{verdict}" if verdict else result["status"]
-
-
-def complain(text: str) -> int:
-    print(f"steps check: {text}", file=sys.stderr)
-    return 2

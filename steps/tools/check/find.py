@@ -69,6 +69,12 @@ class Side:
         commands = [self.command, *self.others]
         return commands[number % len(commands)]
 
+    def shown(self) -> str:
+        """Return the command as people would type it in its folder."""
+        runner, *rest = self.command
+        names = [Path(word).name if Path(word).is_file() else word for word in rest]
+        return shlex.join([Path(runner).name, *names])
+
 
 @dataclass
 class Pair:
@@ -137,6 +143,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> str:
+    """Return the text of a file, or of its beginning; "" if it cannot be read."""
     try:
         return path.read_bytes()[:MOST_BYTES].decode("utf-8", "replace")
     except OSError:
@@ -205,8 +212,7 @@ def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:
 
 def imported(path: Path, texts: dict[Path, str]) -> str:
     """Return the text of the neighbours that a Python file imports."""
-    modules = set(re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE))
-    names = {part for module in modules for part in module.split(".")}
+    names = imports(path, texts)
     return "\n".join(text for other, text in texts.items() if other != path and other.stem in names)
 
 
@@ -261,5 +267,6 @@ def subject(path: Path) -> str:
 
 
 def imports(path: Path, texts: dict[Path, str]) -> set[str]:
+    """Return the names of the modules that a Python file imports, and of their packages."""
     modules = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE)
     return {part for module in modules for part in module.split(".")}

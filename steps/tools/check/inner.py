@@ -6,7 +6,6 @@ The outer process reads: {"event": "begin", "id": ...}, {"event": "check", ...},
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -40,6 +39,7 @@ class Session:
         self.began = time.monotonic()
 
     def tell(self, event: str, **values: object) -> None:
+        """Write an event."""
         self.channel.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
         self.channel.flush()
 
@@ -143,6 +143,7 @@ class Session:
 
 
 def most_seconds(protected: bool) -> int:
+    """Return the seconds after which a run is stopped."""
     return MOST_SECONDS if protected else MOST_SECONDS_UNPROTECTED
 
 
@@ -159,9 +160,9 @@ def needed(only: str | None) -> list[str]:
 
 
 def main() -> None:
+    """Read the settings from standard input, run the checks."""
     settings = json.loads(sys.stdin.readline())
-    if hasattr(signal, "SIGINT"):
-        isolate.take_signals()
+    isolate.leave_ctrl_c_to_outer()
     isolate.adopt_orphans()
     session = Session(settings)
     isolate.watch(session.stop, most_seconds(isolate.inside()))

@@ -93,6 +93,7 @@ class Lab:
         self.ports.append(self.current.port)
 
     def fits(self, room: Room, people: tuple[str, ...]) -> bool:
+        """Return whether these people can go on in a room: others must not sit there."""
         alive = room.server is not None and room.server.alive()
         sitting = all(each.program.alive() for each in room.people.values())
         return alive and sitting and set(room.people) <= set(people)
@@ -121,9 +122,11 @@ class Lab:
     # What people do
 
     def note(self, key: str, **values: object) -> None:
+        """Write down what happens, for the story."""
         self.done.append((key, values))
 
     def join(self, name: str, say_name: bool = True, key: str = "", **options) -> Person:
+        """Let somebody start a client and enter the chat."""
         person = self.current.join(name, say_name, key, **options)
         doing = "joins" if person.named else "starts" if say_name else "starts_silent"
         self.note(doing, who=name)
@@ -180,6 +183,7 @@ class Lab:
         return rest if re.search(r"[^\W\d_]{2}", re.sub(re.escape(about), "", rest)) else ""
 
     def all_marks(self, about: str) -> list[str]:
+        """Return how messages may name their authors: the marks that are known."""
         people = {*self.current.people, about, "ann", "bob", "carl"}
         forms = [self.marks.get("*", "").replace("*", each) for each in people]
         return [form for form in [*forms, *self.marks.values()] if form]
@@ -194,6 +198,7 @@ class Lab:
         return all(piece in f"{form}{form}" or piece in f"{form} {form}" for piece in pieces)
 
     def learn_mark(self, author: str, found: str) -> None:
+        """Keep how messages name this author, and so how they name others."""
         self.marks[author] = found
         if names(found, author):
             self.marks["*"] = re.sub(re.escape(author), "*", found, flags=re.IGNORECASE)

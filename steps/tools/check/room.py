@@ -40,9 +40,6 @@ class Person:
     prompt: str = ""  # what the client shows where its user types
     unanswered: str = ""  # a question that the checker has not understood
 
-    def mark(self) -> int:
-        return self.program.position()
-
 
 @dataclass
 class Recipe:
@@ -128,7 +125,8 @@ class Room:
         return False
 
     def look_for_port(self, program: Program) -> bool:
-        pids = isolate.family(program.process.pid)
+        """Find out whether, and where, a program listens."""
+        pids = program.family()
         if self.alone:
             pids += [pid for pid in isolate.processes() if pid > 1 and pid not in pids]
         listening = [each for each in isolate.sockets(pids) if each[0] == "listen"]
@@ -151,11 +149,7 @@ class Room:
 
     def udp(self) -> bool:
         """Return whether the server has UDP sockets."""
-        pids = isolate.family(self.server.process.pid)
-        return any(each[0] == "udp" for each in isolate.sockets(pids))
-
-    def server_pids(self) -> list[int]:
-        return isolate.family(self.server.process.pid)
+        return any(each[0] == "udp" for each in isolate.sockets(self.server.family()))
 
     # People
 
@@ -174,7 +168,7 @@ class Room:
         extended = False
         while tried:
             arguments = tried.pop(0)
-            words = fill(arguments, self.host(), self.port, name)
+            words = fill(arguments, self.address, self.port, name)
             number = PEOPLE.index(name) if name in PEOPLE else 0
             person = Person(name, start(side, words, terminal, number))
             self.people[key] = person
@@ -193,9 +187,6 @@ class Room:
             self.recipe.client = arguments
             return person
         raise first
-
-    def host(self) -> str:
-        return self.address
 
     def enter(self, person: Person, say_name: bool) -> None:
         """Answer the questions of a client; see question()."""
@@ -240,7 +231,7 @@ class Room:
             since = program.position()
             if kind == "name":
                 given = person.named = True
-            program.types(answer(kind, self.host(), self.port, person.name))
+            program.types(answer(kind, self.address, self.port, person.name))
         else:
             if self.is_connected(person) is False:
                 raise ClientEnded(person.name)
@@ -250,7 +241,7 @@ class Room:
 
     def is_connected(self, person: Person) -> bool | None:
         """Return whether the client has a connection; None where the system does not tell."""
-        found = isolate.sockets(isolate.family(person.program.process.pid))
+        found = isolate.sockets(person.program.family())
         if not found and not isolate.LINUX:
             return None
         used = [other for state, _, _, other in found if state == "connected"]
@@ -277,7 +268,8 @@ class Room:
         return ""
 
     def marks(self) -> dict[str, int]:
-        return {name: person.mark() for name, person in self.people.items()}
+        """Return where the output of each person's screen ends now."""
+        return {name: person.program.position() for name, person in self.people.items()}
 
     def news(self, name: str, since: int) -> list[str]:
         """Return the lines that somebody was told since a position, and not before.
@@ -315,6 +307,7 @@ class Room:
     # The end
 
     def interrupt(self) -> None:
+        """Press Ctrl-C in the server's window."""
         self.server.signal(signal.SIGINT)
 
     def close(self) -> None:
@@ -332,6 +325,7 @@ class Room:
 
 
 def start(side: Side, arguments: list[str], terminal: bool = TERMINAL, number: int = 0) -> Program:
+    """Start the program of a side, of this person; raises CannotRun."""
     try:
         return Program([*side.command_of(number), *arguments], side.folder, terminal)
     except OSError as error:
@@ -339,6 +333,7 @@ def start(side: Side, arguments: list[str], terminal: bool = TERMINAL, number: i
 
 
 def free_port() -> int:
+    """Return a port that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -366,6 +361,7 @@ def answer(kind: str, host: str, port: int, name: str) -> str:
 
 
 def fill(arguments: list[str], host: str, port: int, name: str) -> list[str]:
+    """Return arguments with what stands for their placeholders."""
     return [each.format(host=host, port=port, name=name) for each in arguments]
 
 

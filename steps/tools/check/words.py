@@ -81,8 +81,8 @@ DOING = {
         "somebody connects and resets the connection at once, twice",
     ),
     "tries_words": (
-        "{who} пробует слова exit, quit, /quit, выход и другие, пустую строку и Ctrl-D",
-        "{who} tries the words exit, quit, /quit, выход and others, an empty line, Ctrl-D",
+        "{who} пробует слова exit, quit, /quit и другие, пустую строку и Ctrl-D",
+        "{who} tries the words exit, quit, /quit and others, an empty line, Ctrl-D",
     ),
     "ctrl_d": ("{who} нажимает Ctrl-D (конец ввода)", "{who} presses Ctrl-D (end of input)"),
     "ctrl_c": ("в окне сервера нажато Ctrl-C", "Ctrl-C is pressed in the server's window"),
@@ -821,6 +821,7 @@ PAGE = {
         "--only {only}: такой проверки нет. Есть: {known}.",
         "--only {only}: no such check. There are: {known}.",
     ),
+    "cannot_open": ("Папку {folder} не открыть: {reason}", "cannot open {folder}: {reason}"),
     "cannot_write": ("{file} не записать: {reason}", "cannot write {file}: {reason}"),
 }
 
@@ -836,9 +837,11 @@ class Words:
         return PAGE[key][self.index].format(**values)
 
     def title(self, check: str) -> str:
+        """Return what a check is about."""
         return TITLES[check][self.index]
 
     def doing(self, key: str, **values: object) -> str:
+        """Return what somebody has done."""
         return DOING[key][self.index].format(**values)
 
     def doings(self, done: list[tuple[str, dict]]) -> list[str]:
@@ -857,6 +860,7 @@ class Words:
         return told
 
     def verdict(self, key: str, **values: object) -> dict[str, str]:
+        """Return what should be, the likely cause, and where to read of it."""
         expected, cause, read = VERDICTS[key]
         return {
             "expected": expected[self.index].format(**values),
@@ -865,12 +869,15 @@ class Words:
         }
 
     def remark(self, key: str) -> str:
+        """Return a remark on a check that passes."""
         return REMARKS[key][self.index]
 
     def not_checked(self, key: str, **values: object) -> str:
+        """Return why a check was not run."""
         return NOT_CHECKED[key][self.index].format(**values)
 
     def reason(self, key: str, **values: object) -> str:
+        """Return why a pair could not be run."""
         values.pop("lines", None)
         return REASONS[key][self.index].format(**values)
 
