@@ -472,11 +472,11 @@ def test_letters_that_the_encoding_does_not_know_are_told_apart(pair):
 
 
 @isolated
-def test_a_chat_with_rooms_cannot_be_checked(pair):
+def test_a_chat_that_wants_commands_cannot_be_checked(pair):
     said = "b'Use /join ROOM first\\n'"
     folder = pair("no_author", server=("send_to_all(text, conn)", f"conn.sendall({said})"))
     report = report_on(folder, "--only", "talk")
-    assert (report["status"], report["reason_id"]) == (2, "room")
+    assert (report["status"], report["reason_id"]) == (2, "command")
     assert "/join" in report["reason"]
 
 

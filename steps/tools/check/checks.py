@@ -29,7 +29,7 @@ FLOOD_OUTPUT = 8_000  # bytes a second, of a program that has nothing to tell
 ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 LETTERS = ALPHABET * (3000 // len(ALPHABET)) + ALPHABET[: 3000 % len(ALPHABET)]
 FLOOD = ["x" * 399] * 400  # 160 KB: a stopped reader's buffers take some 50 KB
-ROOM = re.compile(r"\bjoin\b|\broom\b|channel|комнат|канал", re.IGNORECASE)
+COMMAND = re.compile(r"\bjoin\b|\broom\b|channel|command|комнат|канал|команд", re.IGNORECASE)
 LEAVING = (
     r"[/\\!:.#{]{0,2}(?:exit|quit|leave|bye|goodbye|stop|close|end|logout|disconnect|q|x|off"
     r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)}?(?:[ _](?:the )?chat| из чата)?"
@@ -109,8 +109,8 @@ def talk(lab: Lab) -> None:
             if not lab.current.server.alive():
                 screen = ("server", 0)
                 raise Failure("talk.server_ended", screen, **again.values) from None
-            if again.screens and (answer := asks_for_room(lab, again)):
-                raise CannotRun("room", text=answer) from None
+            if again.screens and (answer := asks_for_command(lab, again)):
+                raise CannotRun("command", text=answer) from None
             if again.screens and sees_after_enter(lab, again):
                 raise Failure("talk.after_enter", *again.screens, **again.values) from None
             raise again from None
@@ -131,11 +131,11 @@ def first_words(lab: Lab) -> None:
         raise Failure("talk.silence", speaker="ann", reader="bob", text=first)
 
 
-def asks_for_room(lab: Lab, failure: Failure) -> str:
-    """Return the line that tells who has typed a message to enter a room first, or ""."""
+def asks_for_command(lab: Lab, failure: Failure) -> str:
+    """Return the line that tells who has typed a message to type a command instead, or ""."""
     program = lab.current.people[failure.values["speaker"]].program
     lines = reversed(program.lines(failure.values["since"]))
-    return next((line.strip() for line in lines if ROOM.search(line)), "")
+    return next((line.strip() for line in lines if COMMAND.search(line)), "")
 
 
 def sees_after_enter(lab: Lab, failure: Failure) -> bool:
@@ -221,10 +221,8 @@ def told(lab: Lab, verdict: str, about: str, before: dict[str, int], speaker: st
     room = lab.current
     others = list(before)
 
-    def learnt(*texts: str) -> dict[str, str]:
-        return {
-            name: told_who(lab.telling(name, before[name], about, *texts), about) for name in others
-        }
+    def learnt() -> dict[str, str]:
+        return {name: told_who(lab.telling(name, before[name], about), about) for name in others}
 
     wait_for(lambda: set(learnt().values()) == {"who"}, TOLD)
     first = learnt()
@@ -239,15 +237,12 @@ def told(lab: Lab, verdict: str, about: str, before: dict[str, int], speaker: st
     screen = (deaf, before[deaf])
     if first[deaf] == "nothing":
         room.calm()
-        texts = []
         for _ in range(2):
             text, _ = lab.say(speaker)
-            texts.append(text)
             room.hear([n for n in others if n != speaker], text, before, 1.0)
             time.sleep(0.3)  # as people do: the server learns of a reset in between
             room.calm()
-        later = learnt(*texts)
-        if set(later.values()) == {"who"}:
+        if set(learnt().values()) == {"who"}:
             raise Failure(f"{verdict}.late", screen, speaker=speaker, **values)
     raise Failure(f"{verdict}.{first[deaf]}", screen, **values)
 

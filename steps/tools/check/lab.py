@@ -53,6 +53,7 @@ class Lab:
         self.recipe = Recipe()
         self.current: Room | None = None
         self.numbers = itertools.count(101)
+        self.said: list[str] = []  # all messages
         self.done: list[tuple[str, dict]] = []  # what happened in this check
         self.hints: list[Hint] = []
         self.passed: set[str] = set()  # checks
@@ -141,6 +142,7 @@ class Lab:
         text = text or self.text()
         before = self.current.marks()
         self.note("types", who=name, text=text)
+        self.said.append(text)
         self.current.people[name].program.types(text)
         return text, before
 
@@ -161,20 +163,21 @@ class Lab:
         program.quiet(0.15, 1.0)
         return mark(program.lines(since), text)
 
-    def telling(self, reader: str, since: int, about: str, *texts: str) -> list[str]:
+    def telling(self, reader: str, since: int, about: str) -> list[str]:
         """Return the lines that tell somebody news about a person: no messages, no prompts."""
         told = []
         for line in self.current.news(reader, since):
-            message = next((text for text in texts if text in line), None)
-            if message:
-                line = self.without_message(line, message, about)
+            if messages := [text for text in self.said if text in line]:
+                line = self.without_messages(line, messages, about)
             if re.search(r"[^\W\d_]{2}", line) and not self.is_empty_message(line, about):
                 told.append(line)
         return told
 
-    def without_message(self, line: str, text: str, about: str) -> str:
-        """Return what a line tells besides a message: glued to it, there may be news."""
-        rest = line.replace(text, " ", 1)
+    def without_messages(self, line: str, messages: list[str], about: str) -> str:
+        """Return what a line tells besides messages: glued to them, there may be news."""
+        rest = line
+        for text in messages:
+            rest = rest.replace(text, " ")
         for form in sorted(self.all_marks(about), key=len, reverse=True):
             if form in rest:
                 rest = rest.replace(form, " ", 1)

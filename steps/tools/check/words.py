@@ -739,9 +739,10 @@ REASONS = {  # why a pair could not be run
         "Клиент спрашивает «{text}», и проверка не знает, что ответить.",
         "The client asks «{text}», and the checker does not know the answer.",
     ),
-    "room": (
-        "Чат просит сначала войти в комнату или канал («{text}»), а проверка этого не умеет.",
-        "The chat wants its users to enter a room first («{text}»): the checker cannot do that.",
+    "command": (
+        "На сообщение чат отвечает «{text}»: он ждёт команды, а проверка только пишет сообщения.",
+        "To a message the chat answers «{text}»: it wants a command, and the checker types only "
+        "messages.",
     ),
     "time": ("Время вышло: {seconds} с.", "Out of time: {seconds} s."),
     "processes": (
