@@ -134,7 +134,7 @@ def first_words(lab: Lab) -> None:
 def asks_for_command(lab: Lab, failure: Failure) -> str:
     """Return the line that tells who has typed a message to type a command instead, or ""."""
     program = lab.current.people[failure.values["speaker"]].program
-    lines = reversed(program.lines(failure.values["since"]))
+    lines = program.lines(failure.values["since"])
     return next((line.strip() for line in lines if COMMAND.search(line)), "")
 
 

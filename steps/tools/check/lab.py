@@ -194,8 +194,8 @@ class Lab:
     def is_empty_message(self, line: str, author: str) -> bool:
         """Return whether a line is the mark of an author and nothing more."""
         form = self.marks.get(author) or self.marks.get("*", "").replace("*", author)
-        if not form:
-            return False
+        if not form:  # not known: "bob: " is one
+            return bool(re.fullmatch(rf"\W*{re.escape(author)}\W*[:>]", line.strip()))
         # In a flood of them a line may begin and end inside of one.
         pieces = [piece.strip() for piece in line.split(form)]
         return all(piece in f"{form}{form}" or piece in f"{form} {form}" for piece in pieces)
