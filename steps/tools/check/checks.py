@@ -77,7 +77,8 @@ def start(lab: Lab) -> None:
         if re.search("Address already in use|WinError 10048", room.server.raw()):
             raise CannotRun("port_taken", lines=last_lines(room.server)) from None
         if re.search("File too large|No space left on device", room.server.raw()):
-            raise Failure("start.floods", ("server", 0)) from None
+            size = isolate.MOST_FILE // 1_000_000
+            raise Failure("start.floods", ("server", 0), size=size) from None
         if str(error) == "ended":
             raise cannot_run("server_ended", last_lines(room.server)) from None
         if str(error) == "background":
@@ -666,7 +667,10 @@ def stalled(lab: Lab) -> str:
     before = room.marks()["bob"]
     try:
         if not flood_arrives(lab, max(4.0, 3 * took + 2)):
-            raise Failure("stalled.all", ("bob", before), who="carl", speaker="ann", reader="bob")
+            values = {"who": "carl", "speaker": "ann", "reader": "bob"}
+            failure = Failure("stalled.all", ("bob", before), **values)
+            lab.photograph(failure)  # before carl reads again, and with him everybody
+            raise failure
     finally:
         if "carl" in room.people:
             room.people["carl"].program.signal(signal.SIGCONT)

@@ -106,7 +106,9 @@ class Lab:
         self.current = None
 
     def photograph(self, failure: Failure) -> None:
-        """Keep what is on the screens, what was typed, and what the server said of errors."""
+        """Keep what is on the screens, what was typed, and what the server said of errors: once."""
+        if failure.typed:
+            return
         room = self.current
         for who, since in failure.screens:
             person = room.people.get(who)

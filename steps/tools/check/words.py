@@ -143,9 +143,10 @@ VERDICTS = {
     "start.floods": (
         ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
         (
-            "Сервер без конца пишет в файл, и место на диске закончилось: цикл повторяется без "
-            "ожидания.",
-            "The server writes to a file without end, and the disk was full: a loop does not wait.",
+            "Сервер без конца пишет в файл: цикл повторяется без ожидания. Проверка остановила "
+            "запись, когда файл вырос до {size} МБ.",
+            "The server writes to a file without end: a loop does not wait. The checker has "
+            "stopped it at {size} MB.",
         ),
         S1,
     ),
@@ -857,7 +858,7 @@ class Words:
                 first = self.doing(key, **values[0])
                 told.append(f"{first}; {texts}" if texts else first)
             else:
-                told += [self.doing(key, **each) for each in values]
+                told += dict.fromkeys(self.doing(key, **each) for each in values)
         return told
 
     def verdict(self, key: str, **values: object) -> dict[str, str]:
