@@ -428,6 +428,7 @@ def verdict(report: dict, check: str) -> tuple[str, str]:
         ("left_not_told", "left", ("fail", "nothing")),
         ("left_told_late", "left", ("fail", "late")),
         ("left_but_not_who", "left", ("fail", "not_who")),
+        ("name_not_sent", "joined", ("fail", "not_who")),
         ("client_cannot_end", "word", ("fail", "hangs")),
         ("no_daemon", "stop", ("fail", "hangs")),
         ("no_reuse", "restart", ("fail", "busy")),

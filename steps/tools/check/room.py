@@ -18,6 +18,7 @@ CLIENT_STARTS = 10.0
 PASSWORD = "secret123"
 USAGE = re.compile(r"usage|использ|запуск|argument|аргумент|IndexError|параметр", re.IGNORECASE)
 LAST_LINES = 6
+CLEARS = re.compile(r"\x1bc|\x1b\[[0-3]?J|\x1b\[[\d;]*H")  # the screen
 PEOPLE = ["ann", "bob", "carl", "dora", "eva"]
 
 
@@ -272,14 +273,16 @@ class Room:
         return {name: person.program.position() for name, person in self.people.items()}
 
     def news(self, name: str, since: int) -> list[str]:
-        """Return the lines that somebody was told since a position, and not before.
+        """Return the lines that somebody was told since a position.
 
-        Some clients clear the screen and write all of it again.
+        A client that clears the screen may have written all of it again: that is no news.
         """
-        person = self.people[name]
-        before = {line.strip() for line in person.program.lines_before(since)}
-        lines = [line for line in person.program.lines(since) if line.strip() not in before]
-        return news(lines, person.prompt)
+        program, prompt = self.people[name].program, self.people[name].prompt
+        lines = program.lines(since)
+        if CLEARS.search(program.raw(since)):
+            before = {line.strip() for line in program.lines_before(since)}
+            lines = [line for line in lines if line.strip() not in before]
+        return news(lines, prompt)
 
     def calm(self, silence: float = 0.25, most: float = 2.0) -> None:
         """Wait until all screens have been quiet for a moment."""

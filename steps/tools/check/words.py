@@ -812,8 +812,10 @@ PAGE = {
         "network, take ports, change your files and leave processes behind.",
     ),
     "class_done": (
-        "Работ: {count}. Таблица: {csv}. Тексты: {texts}.",
-        "Submissions: {count}. Table: {csv}. Texts: {texts}.",
+        "Работ: {count}. Таблица: {csv}. Тексты для студентов: {texts}.\n"
+        "Столбцы {hints} содержат советы: в оценку (score из of) они не входят.",
+        "Submissions: {count}. Table: {csv}. Texts for the students: {texts}.\n"
+        "The columns {hints} hold hints: they do not count for the score.",
     ),
     "no_submissions": (
         "В {folder} нет папок с работами.",
