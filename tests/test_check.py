@@ -608,6 +608,20 @@ def command_line(pid: int) -> str:
         return ""
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
+def test_a_submission_that_cannot_be_read_stops_no_other(tmp_path, namespaces):
+    for name in "closed", "open":
+        shutil.copytree(PAIRS / "ends_at_once", tmp_path / "works" / name)
+    (tmp_path / "works" / "closed" / "data.txt").touch(mode=0)
+    told = checker("--class", "works", cwd=tmp_path, CHAT_CHECK_NO_NAMESPACES=namespaces)
+    assert (told.returncode, told.stderr) == (0, "")
+    with (tmp_path / "class.csv").open(encoding="utf-8-sig", newline="") as file:
+        remarks = {row["submission"]: row["remark"] for row in csv.DictReader(file)}
+    assert "data.txt" in remarks["closed"]
+    assert "data.txt" not in remarks["open"]
+
+
 @isolated
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):

@@ -67,11 +67,7 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
     page = Page(words, to_screen=False)
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
         try:
-            too_big(submission)
-            folder = submission.resolve()
-            if not wrapper:
-                folder = copied(submission, Path(place).resolve() / submission.name)
-            pair = find.find(folder)
+            pair = find.find(prepared(submission, Path(place), bool(wrapper)))
         except find.CannotRun as error:
             reason = words.reason(error.key, **{**error.values, "folder": submission.name})
             report = outer.report(None, [], error.key, reason, [], 0)
@@ -87,20 +83,22 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
     return report, "\n".join(page.text) + "\n"
 
 
-def too_big(submission: Path) -> None:
-    """Raise CannotRun if a submission cannot be copied."""
+def prepared(submission: Path, place: Path, protected: bool) -> Path:
+    """Return the folder to check: a copy, where the inner process makes none; or CannotRun."""
     size = 0
-    for folder, folders, files in os.walk(submission):
-        folders[:] = set(folders) - find.uncopied(folder, folders)
-        size += sum((Path(folder) / each).lstat().st_size for each in files)
-    if size > MOST_COPIED:
-        raise find.CannotRun("too_big", size=size // 1_000_000)
-
-
-def copied(submission: Path, target: Path) -> Path:
-    """Copy a submission, so that its programs do not write into the original."""
-    shutil.copytree(submission, target, ignore=find.uncopied, symlinks=True)
-    return target
+    try:
+        for folder, folders, files in os.walk(submission):
+            folders[:] = set(folders) - find.uncopied(folder, folders)
+            size += sum((Path(folder) / each).lstat().st_size for each in files)
+        if size > MOST_COPIED:
+            raise find.CannotRun("too_big", size=size // 1_000_000)
+        if protected:
+            return submission.resolve()
+        target = place.resolve() / submission.name
+        return Path(shutil.copytree(submission, target, ignore=find.uncopied, symlinks=True))
+    except OSError as error:
+        reason = find.told(error)
+        raise find.CannotRun("unreadable", folder=submission.name, reason=reason) from None
 
 
 def write(table: Path, reports: list[tuple[Path, dict]]) -> None:

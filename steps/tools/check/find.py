@@ -118,6 +118,14 @@ def uncopied(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
 
 
+def told(error: OSError) -> str:
+    """Return what is wrong, and with which file; copytree has a list of them."""
+    if isinstance(error, shutil.Error):
+        file, _, reason = error.args[0][0]
+        return f"{Path(file).name}: {reason}"
+    return f"{Path(error.filename or '').name}: {error.strerror}"
+
+
 def sources(folder: Path) -> list[Path]:
     """Return the source files below a folder, those on top first."""
     found: list[Path] = []

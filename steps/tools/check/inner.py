@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.check import isolate
 from tools.check.checks import CHECKS
-from tools.check.find import CannotRun, Pair, Side, uncopied
+from tools.check.find import CannotRun, Pair, Side, told, uncopied
 from tools.check.lab import Failure, Lab, NotChecked
 from tools.check.room import ClientEnded, ServerEnded
 from tools.check.screen import visible
@@ -31,8 +31,6 @@ class Session:
         self.settings = settings
         self.words = Words(settings["lang"])
         sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
-        if settings["scratch"]:
-            isolate.own_copy(Path(settings["folder"]), Path(settings["scratch"]), uncopied)
         pair = Pair(Path(settings["folder"]), *sides, sources=settings["sources"])
         self.lab = Lab(pair, self.words)
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -63,6 +61,7 @@ class Session:
         wanted = needed(self.settings["only"])
         key, reason, lines = "", "", []
         try:
+            self.copy_folder()
             for name in CHECKS:
                 if name in wanted:
                     self.tell("begin", id=name)
@@ -74,6 +73,15 @@ class Session:
             self.lab.close()
             isolate.end_descendants()
         self.tell("end", reason_id=key, reason=reason, lines=lines)
+
+    def copy_folder(self) -> None:
+        """Let the programs write into a copy, if that is asked for."""
+        if self.settings["scratch"]:
+            folder = Path(self.settings["folder"])
+            try:
+                isolate.own_copy(folder, Path(self.settings["scratch"]), uncopied)
+            except OSError as error:
+                raise CannotRun("unreadable", folder=folder.name, reason=told(error)) from None
 
     def one(self, name: str) -> dict:
         """Run a check; return its result as it stands in the JSON."""

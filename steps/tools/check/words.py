@@ -754,6 +754,10 @@ REASONS = {  # why a pair could not be run
         "Программы заняли слишком много памяти и были остановлены.",
         "The programs took too much memory and were stopped.",
     ),
+    "unreadable": (
+        "Папку {folder} не удалось прочитать целиком ({reason}).",
+        "{folder} could not be read as a whole ({reason}).",
+    ),
     "too_big": ("Папка слишком велика: {size} МБ.", "The folder is too big: {size} MB."),
     "lost": (
         "Проверка прервалась без результата.",
