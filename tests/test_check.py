@@ -639,6 +639,48 @@ def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
 
 
 @isolated
+def test_ctrl_c_disturbs_no_checker_that_ignores_it(pair):
+    """A shell lets what it starts with "&" ignore Ctrl-C; the inner process gets it, too."""
+    folder = pair("never_listens")
+    command = [sys.executable, str(STEPS), "check", str(folder)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    execute = f"import os, signal; {IGNORE}; os.execv({command[0]!r}, {command!r})"
+    shell = [sys.executable, "-c", execute]
+    with subprocess.Popen(shell, start_new_session=True, **options) as outer:
+        place = f"{folder}/server.py"
+        assert comes_true(lambda: any(place in command_line(p) for p in isolate.processes()), 20)
+        os.killpg(outer.pid, signal.SIGINT)
+        told, errors = outer.communicate(timeout=60)
+    assert (outer.returncode, errors) == (1, "")
+    assert "listen" in told
+
+
+@isolated
+def test_ctrl_c_ends_a_class(pair, tmp_path):
+    from ptyprocess import PtyProcessUnicode
+
+    folders = [pair("never_listens"), pair("right_json"), pair("no_author")]
+    command = [sys.executable, str(STEPS), "check", "--class", str(tmp_path), "--jobs", "2"]
+    terminal = PtyProcessUnicode.spawn(command, cwd=str(tmp_path))
+
+    def running() -> list[int]:
+        lines = {pid: command_line(pid) for pid in isolate.processes()}
+        return [pid for pid, line in lines.items() if any(f"{f}/server" in line for f in folders)]
+
+    assert comes_true(running, 20)
+    terminal.sendintr()
+    written, since = "", time.monotonic()
+    try:
+        while True:
+            written += terminal.read()
+    except EOFError:
+        assert terminal.wait() == 130
+    assert time.monotonic() - since < 20  # the third one was not begun
+    assert "Traceback" not in written
+    assert running() == []
+
+
+@isolated
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_ctrl_c_ends_all_that_was_started_without_a_traceback(pair, namespaces):
     from ptyprocess import PtyProcessUnicode
@@ -660,6 +702,9 @@ def test_ctrl_c_ends_all_that_was_started_without_a_traceback(pair, namespaces):
     programs = [str(folder / name) for name in ("server.py", "client.py")]
     left = [pid for pid in isolate.processes() if any(p in command_line(pid) for p in programs)]
     assert left == []
+
+
+IGNORE = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 def comes_true(condition: Callable[[], object], seconds: float) -> bool:

@@ -170,7 +170,7 @@ def needed(only: str | None) -> list[str]:
 def main() -> None:
     """Read the settings from standard input, run the checks."""
     settings = json.loads(sys.stdin.readline())
-    isolate.leave_ctrl_c_to_outer()
+    isolate.take_signals()
     isolate.adopt_orphans()
     session = Session(settings)
     isolate.watch(session.stop, most_seconds(isolate.inside()))

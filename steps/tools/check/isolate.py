@@ -100,12 +100,16 @@ def own_copy(folder: Path, place: Path, ignored: Callable) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
 
 
-def leave_ctrl_c_to_outer() -> None:
-    """Do nothing at Ctrl-C: the outer process ends, and this one with it.
+def apart() -> dict[str, object]:
+    """Return how to start a process that no Ctrl-C in this window reaches; see subprocess.Popen."""
+    if os.name == "nt":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
 
-    A handler, and not SIG_IGN: to the programs under check Ctrl-C has its usual meaning.
-    """
-    signal.signal(signal.SIGINT, lambda *_: None)
+
+def take_signals() -> None:
+    """Let Ctrl-C have its usual meaning for the programs, whoever has started the checker."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # The network

@@ -92,6 +92,7 @@ def events(wrapper: list[str], settings: dict):
         env=environment,
         encoding="utf-8",
         errors="replace",
+        **isolate.apart(),
     )
     # The inner process ends by itself before this.
     guard = threading.Timer(most_seconds(bool(wrapper)) + 15, inner.kill)
