@@ -16,7 +16,9 @@ from properties import PROPERTIES, table
 from tools.harness import STEPS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *(folder / "README.md" for folder in STEPS.values())]
+GUIDES = [folder / "README.md" for folder in STEPS.values()]
+WAY_IN = ROOT / "steps" / "README.md"
+PAGES = [ROOT / "README.md", *GUIDES]
 PROGRAM = re.compile(r"(?<=python3 )steps/step\w+/(server|client)\.py")
 EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
 
@@ -34,7 +36,9 @@ def names(page: Path) -> str:
 
 def on_port(command: str, port: int) -> str:
     """Return the command for this Python and this port instead of 8080."""
-    command = PROGRAM.sub(rf"\g<0> --port {port}", command).replace("8080", str(port))
+    if "--port 9000" not in command:
+        command = PROGRAM.sub(rf"\g<0> --port {port}", command)
+    command = command.replace("8080", str(port))
     command = re.sub(r"sleep\(\d+\)", "sleep(3)", command)  # the pace of a test, not of a reader
     return re.sub(r"(?<![\w/.])(python3|\.venv/bin/python)\b", shlex.quote(sys.executable), command)
 
@@ -45,7 +49,7 @@ def test_every_command_runs(page):
     """Run a page's commands one after the other; a server runs until the next one starts."""
     if page.parent == ROOT and (reason := parts.why_not("report")):
         pytest.skip(reason)
-    server = None
+    server = tap = None
     environment = os.environ | {"CHAT_DEADLINE_SCALE": "0.5"}
     options = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
     found = commands(page)
@@ -58,18 +62,52 @@ def test_every_command_runs(page):
                 server = restart(server, command, options)
                 continue
             port = server.port if server else 0
-            line = on_port(command, port)
+            if "steps wire" in command:
+                tap = start_tap(command, port, options)
+                continue
+            line = on_port(command, port).replace("--port 9000", f"--port {tap.port if tap else 0}")
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
             line = line.replace("--seconds 600", "--seconds 1")
+            line = re.sub("steps probe .*", rf"\g<0> --port {port}", line)
             line = line.replace("bench --quick", "bench --quick --modes single")
             line = line.replace("run.py --quick", "run.py --help")  # test_notebook.py runs it
             done = subprocess.run(["bash", "-c", line], **options, capture_output=True, timeout=90)
             expected = EXPECTED_STATUS.get(command.split()[0], 0)
+            if "steps probe" in command:
+                expected = 1 if STEPS[3] == page.parent else 0
+            if "steps check" in command:
+                expected = 1
+            if "steps probe" in command or "steps check" in command:
+                assert shown_lines(page, done.stdout) <= set(without_numbers(done.stdout))
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
             assert "Traceback" not in done.stderr, command
     finally:
+        end(tap)
         end(server)
+
+
+def start_tap(command: str, port: int, options: dict) -> subprocess.Popen:
+    """Start the tap of a page between free ports."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = free.getsockname()[1]
+    words = shlex.split(on_port(command, port).replace("9000", str(listen)))
+    tap = subprocess.Popen(words, **options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    tap.port = listen
+    assert f"127.0.0.1:{listen}" in tap.stdout.readline()
+    return tap
+
+
+def without_numbers(text: str) -> list[str]:
+    """Return the lines of a text, each number replaced: they differ from run to run."""
+    return re.sub(r"\d+(\.\d+)?", "0", text).splitlines()
+
+
+def shown_lines(page: Path, output: str) -> set[str]:
+    """Return what a page shows of the output of a probe, in the block that begins like it."""
+    blocks = re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    title = output.splitlines()[0]
+    return {line for block in blocks if block.startswith(title) for line in without_numbers(block)}
 
 
 def restart(server, command: str, options: dict):
@@ -118,7 +156,7 @@ def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
     assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", [*PAGES, WAY_IN], ids=names)
 def test_every_link_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
@@ -127,8 +165,11 @@ def test_every_link_leads_to_a_file(page):
 @pytest.mark.skipif(os.name != "posix", reason="needs the command diff")
 @pytest.mark.parametrize("page", PAGES[2:], ids=names)
 def test_the_difference_that_a_guide_shows_is_there(page):
-    [command] = [command for command in commands(page) if command.startswith("diff ")]
-    difference = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+    found = [command for command in commands(page) if command.startswith("diff ")]
+    difference = "".join(
+        subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True).stdout
+        for command in found
+    )
     [shown] = re.findall(r"^```diff\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     assert shown in difference
 
@@ -138,6 +179,15 @@ def test_the_code_that_a_guide_quotes_is_there(page):
     code = "".join(path.read_text("utf-8") for path in page.parent.glob("*.py"))
     for shown in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
         assert shown in code
+
+
+def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():
+    rows = re.findall(
+        r"^\| .* \| .* \| `(.+)` в \[.*\]\((\S+\.py)\) \|$", WAY_IN.read_text("utf-8"), re.M
+    )
+    assert len(rows) >= 25
+    for code, path in rows:
+        assert code in (WAY_IN.parent / path).read_text("utf-8"), f"{code} in {path}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
@@ -164,3 +214,11 @@ def test_the_top_level_holds_what_was_asked_for_and_nothing_else():
     else:  # a ZIP of the repository; what was made since then is not told from what was there
         top = {path.name for path in ROOT.iterdir()}
     assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_the_sections_that_the_checker_names_are_in_the_guides():
+    words = (ROOT / "steps" / "tools" / "check" / "words.py").read_text("utf-8")
+    named = re.findall(r"шаг (\d), раздел «(.+?)»", words)
+    assert named
+    for step, section in named:
+        assert f"\n## {section}\n" in GUIDES[int(step) - 1].read_text("utf-8"), section

@@ -8,14 +8,15 @@ Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once, also on Windows
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import os
 import socket
 import sys
 
-CHUNK = 65_536  # bytes that are under way at a time
+CHUNK = 65_536  # bytes that are sent before their echo is awaited
 
 
 def show(text: str) -> None:
@@ -41,7 +42,8 @@ def chat(connection: socket.socket) -> None:
     """Send every line of standard input and print its echo."""
     for line in sys.stdin.buffer:
         line, echo = line.rstrip(b"\r\n") + b"\n", b""
-        for start in range(0, len(line), CHUNK):  # a long line in pieces: buffers are limited
+        # A long line goes in pieces: with all buffers full of echo, both sides would wait for ever.
+        for start in range(0, len(line), CHUNK):
             piece = line[start : start + CHUNK]
             connection.sendall(piece)  # `send` may take only a part; this takes all
             echo += receive(connection, len(piece))
@@ -63,7 +65,7 @@ def main() -> int:
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             chat(connection)
-        except (OSError, EOFError, OverflowError, UnicodeError) as error:
+        except (OSError, EOFError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
     return 0

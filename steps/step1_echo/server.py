@@ -7,7 +7,8 @@ Cannot do: answer a second client before the first one has left.
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once, also on Windows
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import os
@@ -18,10 +19,10 @@ CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 
 
 def listen(listener: socket.socket, host: str, port: int) -> None:
-    """Let `listener` wait for clients at host:port; raise OSError where that is impossible."""
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
         # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
-        # (On Windows this option means something else: two servers on one port.)
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
@@ -63,7 +64,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)

@@ -7,7 +7,8 @@ Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once, also on Windows
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import codecs
@@ -39,8 +40,10 @@ def receive(connection: socket.socket, leaving: threading.Event) -> None:
             return
     except OSError as error:
         reason = f"connection lost: {error}"
-    print(reason, file=sys.stderr, flush=True)
-    os._exit(1)  # at once: the main thread may wait for a line
+    try:
+        print(reason, file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)  # at once: the main thread may wait for a line
 
 
 def send_lines(connection: socket.socket, leaving: threading.Event) -> None:
@@ -78,7 +81,7 @@ def main() -> int:
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             chat(connection)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
     return 0

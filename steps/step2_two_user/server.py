@@ -2,12 +2,14 @@
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  two connections, and a thread for each direction.
-Cannot do: answer a third person before one of the two has left.
+Cannot do: answer a third person before one of the two has left, wait for a user who
+           takes nothing while much is sent.
 """
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once, also on Windows
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import os
@@ -17,16 +19,16 @@ import sys
 import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-STALL = 1.25  # seconds in which a user has to take some of what is sent to it
-FAREWELL = 0.5  # seconds in which the one who stays may finish
+STALL = 1.0  # seconds in which a user has to take something of what is sent to it
+FAREWELL = 0.4  # seconds in which words of the one who stays still reach the one who left
 HERE = "the second user is here"
 
 
 def listen(listener: socket.socket, host: str, port: int) -> None:
-    """Let `listener` wait for clients at host:port; raise OSError where that is impossible."""
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
         # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
-        # (On Windows this option means something else: two servers on one port.)
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
@@ -40,13 +42,12 @@ def announce(listener: socket.socket) -> None:
         pass
 
 
-def tell(user: socket.socket, line: str) -> bool:
-    """Send a line of the server's own; return False if this user has gone."""
+def tell(user: socket.socket, line: str) -> None:
+    """Send a line of the server's own."""
     try:
         user.sendall(f"* {line}\n".encode())
-    except OSError:
-        return False
-    return True
+    except OSError:  # this user has gone; the thread that receives from it says so
+        pass
 
 
 def shut_down(user: socket.socket, how: int) -> None:
@@ -74,7 +75,7 @@ class Pair:
     def __init__(self) -> None:
         self.users: list[socket.socket] = []
         self.threads: list[threading.Thread] = []  # one for each of the users
-        self.paired = False  # a second user has come
+        self.second_came = False
         self.complete = threading.Event()  # both users know it, and their words may go
         self.gone: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()  # users who have left
 
@@ -88,28 +89,35 @@ class Pair:
         """Pass on all that `source` sends to the other user. Runs in a thread of its own."""
         while data := receive(source):
             self.complete.wait()
-            target = self.users[0] if source is self.users[-1] else self.users[-1]
+            if len(self.users) == 1:  # the pair was closed, nobody came
+                break
+            target = self.users[1] if source is self.users[0] else self.users[0]
             try:
-                target.sendall(data)  # `send` may take only a part; this takes all
+                while data:
+                    data = data[target.send(data) :]  # `send` may take only a part
             except OSError:  # the target has gone, or has taken nothing for a while
-                self.gone.put(target)
+                self.gone.put(target)  # and go on: `source` may leave, too
         self.gone.put(source)
-        if not self.paired:
+        if not self.second_came:  # nobody to tell: let this client see the end of its stream
             shut_down(source, socket.SHUT_RDWR)
 
-    def is_waiting(self) -> bool:
+    def greet_first(self) -> bool:
         """Tell the first user that the second one is here; return False if the first has gone."""
-        self.paired = True
-        told = tell(self.users[0], HERE)
-        # A client that has ended answers the line with a reset: that is an error of the socket.
-        error = self.users[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return told and not error and self.gone.empty()
+        self.second_came = True
+        try:
+            self.users[0].sendall(f"* {HERE}\n".encode())
+            # A program that has ended answers with a reset. If it is here already, this fails:
+            self.users[0].send(b"")
+        except OSError:
+            return False
+        return self.gone.empty()
 
     def talk(self) -> None:
-        """Let the two users talk until one leaves; tell the other one."""
+        """Let the two users talk until one leaves, or takes nothing; tell the other one."""
         self.complete.set()
         gone = self.gone.get()
         stays = 1 - self.users.index(gone)
+        self.users[stays].settimeout(FAREWELL)
         tell(self.users[stays], "the other user has left")
         shut_down(self.users[stays], socket.SHUT_WR)
         self.threads[stays].join(FAREWELL)  # what it has said still goes to the one who left
@@ -119,7 +127,6 @@ class Pair:
         for user in self.users:
             shut_down(user, socket.SHUT_RDWR)
             user.close()
-        self.complete.set()
 
 
 def serve(listener: socket.socket) -> None:
@@ -133,13 +140,13 @@ def serve(listener: socket.socket) -> None:
         except OSError:  # this client has gone: continue with the next one
             continue
         user.settimeout(STALL)
-        if pair.users and pair.is_waiting():
+        if pair.users and pair.greet_first():
             tell(user, HERE)
             pair.add(user)
             pair.talk()
             pair.close()
             pair = Pair()
-        else:
+        else:  # this is the first one, or the first one has gone
             pair.close()
             pair = Pair()
             tell(user, "waiting for the second user")
@@ -155,7 +162,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)

@@ -9,7 +9,8 @@ Cannot do: tell two messages apart when one `recv` returns both, put a character
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once, also on Windows
+# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import os
@@ -21,15 +22,15 @@ import time
 import unicodedata
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-# Letters and digits of any script, and _ . - (but not the two letters that nobody can see).
+# Letters and digits of any script, and _ . - (two letters of Korean are invisible: not these).
 NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
 
 
 def listen(listener: socket.socket, host: str, port: int) -> None:
-    """Let `listener` wait for clients at host:port; raise OSError where that is impossible."""
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
         # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
-        # (On Windows this option means something else: two servers on one port.)
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
@@ -49,7 +50,7 @@ class User:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.nick = ""  # until the registry has one for this user
-        self.sending = threading.RLock()  # a thread that has this lock may take it once more
+        self.sending = threading.RLock()  # `join` holds it and calls `send`, which takes it again
 
     def send(self, data: bytes) -> None:
         """Send all of `data`. Of two threads that send, one waits: nothing mingles."""
@@ -102,8 +103,9 @@ def join(user: User, room: Room) -> bool:
     """Ask for a nickname until one fits; return False if the stream ends before."""
     user.send(b"* enter your nickname\n")
     while data := user.connection.recv(CHUNK):
-        text = data.decode(errors="replace").strip()[:132]  # four characters become one at most:
-        nick = unicodedata.normalize("NFKC", text)  # one form for all that looks the same
+        # NFKC gives one form to what looks the same. It joins four characters to one at most,
+        # so the first 132 tell whether there will be more than 32.
+        nick = unicodedata.normalize("NFKC", data.decode(errors="replace").strip()[:132])
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):
             with user.sending:  # what others say from now on has to wait for the welcome
@@ -145,7 +147,10 @@ def serve(listener: socket.socket) -> None:
         except OSError:  # out of file descriptors, until somebody leaves
             time.sleep(0.1)
             continue
-        threading.Thread(target=handle, args=(connection, room), daemon=True).start()
+        try:
+            threading.Thread(target=handle, args=(connection, room), daemon=True).start()
+        except RuntimeError:  # out of threads
+            connection.close()
 
 
 def main() -> int:
@@ -157,7 +162,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)

@@ -75,22 +75,23 @@ def send_lines(connection: socket.socket, terminal: Terminal) -> None:
     connection.shutdown(socket.SHUT_WR)  # half-close: the other direction stays open
 
 
-def chat(connection: socket.socket, terminal: Terminal, nick: str | None) -> int:
-    """Send and receive until the input or the server ends; return the exit status."""
+def chat(connection: socket.socket, terminal: Terminal, nick: str | None) -> None:
+    """Send and receive until the input or the server ends, and end the program."""
     reader = FrameReader(connection)
     if nick is not None:
         log_in(connection, reader, terminal, nick)
+    signal.signal(signal.SIGINT, lambda *_: terminal.exit(0))
     receiver = threading.Thread(target=receive, args=(reader, terminal), daemon=True)
     receiver.start()
     try:
         send_lines(connection, terminal)
     except OSError:  # the server went away: the receiver says so
         pass
-    return terminal.wait_for(receiver)
+    terminal.wait_for(receiver)
 
 
 def main() -> int:
-    """Connect and chat; return the exit status."""
+    """Connect and chat; return the exit status if that is impossible."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address of the server")
     parser.add_argument("--port", type=int, default=8080, help="port of the server")
@@ -99,14 +100,13 @@ def main() -> int:
     if not sys.stdin or not sys.stdout:
         sys.exit("standard input or output is closed: start the client at a terminal or in a pipe")
     terminal = Terminal()
-    signal.signal(signal.SIGINT, lambda *_: terminal.exit(0))
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
         try:
             connection.connect((args.host, args.port))
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return chat(connection, terminal, args.nick)
-        except (OSError, EOFError, OverflowError, ValueError) as error:  # also a FrameError
+            chat(connection, terminal, args.nick)
+        except (OSError, EOFError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
 

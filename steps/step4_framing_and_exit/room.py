@@ -22,19 +22,24 @@ class Room:
     def __init__(self, max_clients: int, max_pending: int) -> None:
         self.max_clients = max_clients
         self.max_pending = max_pending
-        self.lock = threading.Lock()  # guards all of the following, and every send to a user
+        self.counting = threading.Lock()  # guards these two, always for a moment only:
         self.connections: set[User] = set()  # everybody who is here, with a nickname or without
         self.leaving: set[User] = set()  # those who still get their last bytes
+        self.lock = threading.Lock()  # guards all of the following, and every send to a user:
         self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
-        self.said: deque[tuple[User, bytes]] = deque()  # author and frame, not yet sent
+        # What is not yet sent: the author and a frame; None in place of the frame of one who joins.
+        # To append to a deque is safe without the lock.
+        self.said: deque[tuple[User | None, bytes | None]] = deque()
         self.behind: set[User] = set()  # those for whom something waits in the outbox
         self.somebody_behind = threading.Event()
         self.stopping = False
+        self.deadline = 0.0  # when the server is not to wait any longer for those who leave
         threading.Thread(target=self.keep_sending, daemon=True).start()
 
     def enter(self, user: User) -> bool:
         """Let a connection in that has no nickname yet; return False if the room is full."""
-        with self.lock:
+        with self.counting:
+            # Those who leave take no place, but a thread: so the threads are bounded, too.
             if max(len(self.connections), len(self.leaving)) >= self.max_clients:
                 return False
             self.connections.add(user)
@@ -42,31 +47,22 @@ class Room:
 
     def join(self, user: User, nick: str) -> str | None:
         """Let a user in and tell the others; return why not, if the nickname is taken."""
-        with self.lock:
-            if user.gone or nick.casefold() in self.users:
-                return user.gone or "this nickname is taken"
-            self.say(user, encode(f"* {nick} joined"))
-            self.send_said()
-            self.users[nick.casefold()] = user
-            user.nick = nick
-            self.send(user, encode(f"* welcome, {nick}") + self.online())
-            return None
+        user.nick = nick
+        self.said.append((user, None))
+        self.deliver()
+        return None if user.nick else "this nickname is taken"
 
     def say(self, author: User, frame: bytes) -> None:
-        """Note what the others shall get. The next thread that has the lock sends it."""
-        if not self.stopping:
-            self.said.append((author, frame))
+        """Put down what the others are to get. The next thread that has the lock sends it."""
+        self.said.append((author, frame))
 
     def deliver(self) -> None:
-        """Send what was noted, also by other threads that wait for the lock meanwhile."""
+        """Send all that was put down, also by threads that wait for the lock meanwhile."""
         with self.lock:
             self.send_said()
 
     def answer(self, user: User, frames: bytes | None) -> None:
-        """Send something to one user, who gets no further before most of it is read.
-
-        None stands for the list of all users.
-        """
+        """Send frames to one user (None: the list of all users); wait until most is read."""
         with self.lock:
             self.send_said()
             if not user.gone:
@@ -84,23 +80,33 @@ class Room:
 
     def forget(self, user: User) -> None:
         """Let go of a connection that is closed."""
+        with self.counting:
+            self.connections.discard(user)
+            self.leaving.discard(user)
         with self.lock:
-            for group in (self.connections, self.leaving, self.behind):
-                group.discard(user)
+            self.behind.discard(user)
+
+    def stop(self) -> None:
+        """Pass on nothing more. Does not need the lock, so a signal may call it at any moment."""
+        if not self.stopping:  # whoever is impatient and sends more signals does not prolong it
+            self.deadline = time.monotonic() + PATIENCE
+        self.stopping = True
 
     def close(self) -> None:
-        """Tell everybody that the server stops; wait for a second at most until all have gone."""
-        deadline = time.monotonic() + PATIENCE
-        self.stopping = True
+        """Tell everybody that the server stops; wait until all have gone, but not for long."""
+        with self.counting:
+            here = list(self.connections)
         with self.lock:
-            for user in list(self.connections):
-                self.dismiss(user, "the server stops")
-                self.send(user, encode("* server is shutting down"))
-        while self.leaving and time.monotonic() < deadline:
+            for user in here:
+                if not user.gone:
+                    self.dismiss(user, "the server stops")
+                    self.send(user, encode("* server is shutting down"))
+        while self.leaving and time.monotonic() < self.deadline:
             with self.lock:
                 self.send_rest()
-                for user in self.leaving - self.behind:
-                    shut_down(user.connection, socket.SHUT_WR)
+                for user in here:
+                    if not user.outbox:
+                        shut_down(user.connection, socket.SHUT_WR)
             time.sleep(RETRY)
 
     # The following is for a thread that has the lock.
@@ -109,13 +115,25 @@ class Room:
         """Return the frame that names all users; several frames, if one would be too long."""
         return encode_online([user.nick for user in self.users.values()])
 
+    def admit(self, user: User) -> bytes | None:
+        """Enter a user into the registry; return what to tell the others, None if that failed."""
+        if user.nick.casefold() in self.users:
+            user.nick = ""
+            return None
+        self.users[user.nick.casefold()] = user
+        self.send(user, encode(f"* welcome, {user.nick}") + self.online())
+        return encode(f"* {user.nick} joined")
+
     def dismiss(self, user: User, why: str) -> None:
-        """Take a user out of the registry, and note for the others that this user has left."""
+        """Take a user out of the registry, and put down for the others that this user has left."""
         user.gone = why
-        self.connections.discard(user)
-        self.leaving.add(user)
-        if self.users.pop(user.nick.casefold(), None):
-            self.say(user, encode(f"* {user.nick} left"))
+        with self.counting:
+            self.connections.discard(user)
+            self.leaving.add(user)
+        if self.users.get(user.nick.casefold()) is user:
+            del self.users[user.nick.casefold()]
+            # First of all: somebody may wait already to join under this nickname.
+            self.said.appendleft((None, encode(f"* {user.nick} left")))
 
     def send(self, user: User, data: bytes) -> None:
         """Send to one user, now or as soon as there is room."""
@@ -127,24 +145,42 @@ class Room:
     def send_said(self) -> None:
         """Send each user what the others have said, joined to one piece; much of it in batches."""
         while self.said and not self.stopping:
-            batch, size = [], 0
-            while self.said and size <= self.max_pending // 8:
-                batch.append(self.said.popleft())
-                size += len(batch[-1][1])
+            batch, newcomers = self.take_batch()
             everything = b"".join(frame for _, frame in batch)
             authors = {author for author, _ in batch}
             for user in self.users.values():
                 if user not in authors:
                     self.send(user, everything)
-                elif frames := [frame for author, frame in batch if author is not user]:
+                    continue
+                since = newcomers.get(user, 0)
+                frames = [frame for author, frame in batch[since:] if author is not user]
+                if frames:
                     self.send(user, b"".join(frames))
-            self.let_catch_up(size)
+            self.let_catch_up(len(everything))
+
+    def take_batch(self) -> tuple[list[tuple[User | None, bytes]], dict[User, int]]:
+        """Take out of `said` what is sent next, but not too much at a time.
+
+        Returns authors and frames, and for each user who joins: the first frame after that.
+        """
+        batch, newcomers, size = [], {}, 0
+        while self.said and size <= self.max_pending // 8:  # nobody is cut off for one batch
+            author, frame = self.said.popleft()
+            if author and author.gone:  # too late: the others know that the author has left
+                continue
+            if frame is None:
+                frame = self.admit(author)
+                newcomers[author] = len(batch)
+            if frame:
+                batch.append((author, frame))
+                size += len(frame)
+        return batch, newcomers
 
     def let_catch_up(self, size: int) -> None:
         """Wait for those who are far behind, but no longer than `size` bytes take at SLOWEST.
 
         So a flood slows down to the pace of its readers. A reader who has stopped holds it up
-        for half a second in all: by then `max_pending` is reached, and this user is cut off.
+        for as long as the second half of `max_pending` takes at SLOWEST; then it is cut off.
         """
         deadline = time.monotonic() + size / SLOWEST
         while self.behind and self.send_rest() > self.max_pending // 2 and not self.stopping:
@@ -176,7 +212,7 @@ class Room:
         while self.somebody_behind.wait():
             with self.lock:
                 self.send_rest()
-                self.send_said()  # somebody may have been cut off
+                self.send_said()  # if somebody was cut off, tell the others
                 if not self.behind:
                     self.somebody_behind.clear()
             time.sleep(RETRY)

@@ -22,30 +22,32 @@ from collections import deque
 
 from framing import FrameError, FrameReader, encode, safe, send_frame
 from room import Room
-from user import User, shut_down
+from user import PATIENCE, User, shut_down
 
-# Letters and digits of any script, and _ . - (but not the two letters that nobody can see).
+# Letters and digits of any script, and _ . - (two letters of Korean are invisible: not these).
 NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
 ATTEMPTS = 3  # nicknames that a newcomer may try
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
 REFUSED = 100  # refused connections that stay open, so that the peer can read why
+LOGGING = threading.Lock()  # one line at a time
 
-# A peer that has vanished does not answer: notice it within a minute.
+# A peer that has vanished does not answer: notice it within a minute. (The last line also ends
+# the connection of one who takes nothing for so long, although bytes wait: it may have vanished.)
 KEEPALIVE = {
     "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
     "TCP_KEEPALIVE": 20,  # the same on macOS
     "TCP_KEEPINTVL": 10,  # seconds between two questions
     "TCP_KEEPCNT": 3,  # questions without an answer
-    "TCP_USER_TIMEOUT": 50_000,  # milliseconds that sent bytes may stay unanswered
+    "TCP_USER_TIMEOUT": 50_000,  # milliseconds in which sent bytes have to be taken
 }
 
 
 def listen(listener: socket.socket, host: str, port: int) -> None:
-    """Let `listener` wait for clients at host:port; raise OSError where that is impossible."""
+    """Bind `listener` to host:port: clients can connect from now on. Raises OSError if not."""
     if os.name == "posix":
         # Old connections stay in TIME_WAIT for a minute and would keep the port taken.
-        # (On Windows this option means something else: two servers on one port.)
+        # (On Windows this option would let two servers share one port.)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(socket.SOMAXCONN)  # the backlog: clients that may wait for `accept`
@@ -61,14 +63,16 @@ def announce(listener: socket.socket) -> None:
 
 def log(line: str) -> None:
     """Print a line on standard error. It may have to wait: never do this with the room's lock."""
-    try:
-        print(f"{line}\n", end="", file=sys.stderr, flush=True)  # the line and its end at once
-    except OSError:  # as in `announce`
-        pass
+    if sys.stderr and LOGGING.acquire(timeout=PATIENCE):  # else another thread is stuck in here
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:  # as in `announce`
+            pass
+        LOGGING.release()
 
 
 def set_options(connection: socket.socket) -> None:
-    """Set what the system shall do for a connection; raise OSError if the peer has gone."""
+    """Ask the system to send at once, and to notice a peer that has vanished."""
     # Send small messages at once, do not collect them (Nagle's algorithm).
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -96,7 +100,8 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
             raise ValueError(f"no nickname within {timeout:g} seconds") from None
         if text is None or command(text) == "/quit":
             return False
-        # NFKC: one form for all that looks the same. It makes one of four characters at most.
+        # NFKC gives one form to what looks the same. It joins four characters to one at most,
+        # so the first 132 tell whether there will be more than 32.
         nick = unicodedata.normalize("NFKC", text.strip()[:132])
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):
@@ -169,20 +174,19 @@ def refuse(user: User, refused: deque[User]) -> None:
         refused.popleft().connection.close()
 
 
-def serve(listener: socket.socket, room: Room, timeout: float, stop: threading.Event) -> None:
-    """Accept clients until `stop` is set, and give each a thread."""
+def serve(listener: socket.socket, room: Room, timeout: float) -> None:
+    """Accept clients until the room stops, and give each a thread."""
     refused: deque[User] = deque()
-    while not stop.is_set():
+    while not room.stopping:
         try:
             connection, peer = listener.accept()
-        except TimeoutError:  # nobody came for a moment
-            while refused:
-                refused.popleft().connection.close()
-            continue
         except ConnectionError:  # this client has gone: continue with the next one
             continue
-        except OSError:  # out of file descriptors, until somebody leaves
-            time.sleep(0.1)
+        except OSError as error:  # nobody came for a moment, or no file descriptor is left
+            while refused:  # they have had time to read why
+                refused.popleft().connection.close()
+            if not isinstance(error, TimeoutError):
+                time.sleep(0.1)
             continue
         user = User(connection, "{}:{}".format(*peer))
         try:
@@ -212,20 +216,20 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until Ctrl-C, then say goodbye; return the exit status."""
     args = parse_arguments()
-    stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
+    room = Room(args.max_clients, args.max_pending)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)  # not every system has all
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` has it ignored
+            signal.signal(number, lambda *_: room.stop())
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop
         announce(listener)
-        room = Room(args.max_clients, args.max_pending)
-        serve(listener, room, args.login_timeout, stop)
+        serve(listener, room, args.login_timeout)
     room.close()
     os._exit(0)  # at once: there may be threads that still work for somebody
 

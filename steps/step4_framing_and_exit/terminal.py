@@ -1,7 +1,7 @@
 """The terminal of step 4's client: what arrives does not break the line that is being typed.
 
 With prompt_toolkit that line stays at the bottom of the screen; without it, `readline` puts it
-back. A pipe has no such line. This file is comfort; the chat is in the other ones.
+back; a pipe has no such line. This file is comfort: the chat is in the other ones.
 """
 
 import contextlib
@@ -34,25 +34,24 @@ class Terminal:
 
     def __init__(self) -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-        self.interactive = sys.stdin.isatty() and sys.stdout.isatty()
-        self.interactive = self.interactive and os.environ.get("TERM") != "dumb"
+        at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self.interactive = at_terminal and os.environ.get("TERM") != "dumb"
         self.styled = self.interactive and not os.environ.get("NO_COLOR")
         if self.styled and os.name == "nt":
             os.system("")  # from now on the console obeys escape sequences
         self.prompt = "> "
-        self.session = None
-        if self.interactive and PromptSession:
-            completer = WordCompleter(COMMANDS, sentence=True)
-            self.session = PromptSession(
-                lambda: self.prompt, completer=completer, complete_while_typing=False
-            )
+        self.session = self._open_session() if self.interactive and PromptSession else None
         self.mode = termios.tcgetattr(0) if self.interactive and termios else None
         self.asking = False  # `input` has the terminal
-        self.typed: deque[str] = deque()  # lines that were pasted, not yet read
+        self.typed: deque[str] = deque()  # lines that were pasted together, not yet read
         self.lines: deque[str] = deque()  # what has arrived, not yet on the screen
         self.printed = threading.Event()  # `lines` was emptied
         self.status: int | None = None  # the exit status, once the server has gone
         self.reason = ""  # why it has gone
+
+    def _open_session(self) -> "PromptSession":
+        words = WordCompleter(COMMANDS, sentence=True)
+        return PromptSession(lambda: self.prompt, completer=words, complete_while_typing=False)
 
     def welcome(self, name: str) -> None:
         """Show the user's own name as the prompt, and say where help is."""
@@ -86,7 +85,7 @@ class Terminal:
             line = data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
         if os.name == "nt" and line.startswith("\x1a"):  # Ctrl-Z
             raise EOFError
-        # On Windows, a character such as an emoji may come in two halves.
+        # On Windows a character such as an emoji may come in two halves.
         return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def show(self, text: str) -> None:
@@ -110,7 +109,7 @@ class Terminal:
         if text.startswith("* "):
             return f"\033[2m{text}\033[0m"
         name, colon, words = text.partition(": ")
-        return f"\033[1m{name}{colon}\033[0m{words}"
+        return f"\033[1m{name}{colon}\033[0m{words}" if colon else text
 
     def _print(self, text: str, end: str = "\n") -> None:
         try:
@@ -121,12 +120,21 @@ class Terminal:
     def stop(self, status: int, reason: str = "") -> None:
         """End the program although the main thread waits in `read`. For any thread."""
         self.status, self.reason = status, reason
-        if not self.session:
+        if self.session:
+            self._call(self._stop_if_over)
+        else:
             if self.asking and readline and readline.get_line_buffer():
                 print()  # below what is half typed
             self.finish()
-            self.exit(status)
-        self._call(self._stop_if_over)
+
+    def finish(self) -> None:
+        """Print what is left to say, and end the program."""
+        try:
+            self._print_lines()
+            if self.reason:
+                print(self.reason, file=sys.stderr, flush=True)
+        finally:  # also if nobody takes the reason
+            self.exit(self.status)
 
     def exit(self, status: int) -> None:
         """End the program at once, with the terminal as it was."""
@@ -134,25 +142,12 @@ class Terminal:
             termios.tcsetattr(0, termios.TCSANOW, self.mode)
         os._exit(status)  # nothing else interrupts `input` everywhere
 
-    def wait_for(self, receiver: threading.Thread) -> int:
-        """Print what arrives until the server has gone; return the exit status."""
+    def wait_for(self, receiver: threading.Thread) -> None:
+        """Print what arrives until the server has gone; then end the program."""
         while receiver.is_alive():
             self._print_lines()
             receiver.join(0.1)  # not for ever: Windows notices Ctrl-C only between two waits
         self.finish()
-        return self.status
-
-    def finish(self) -> None:
-        """Print what is left to say when there will be no more prompt."""
-        self._print_lines()
-        if self.reason:
-            print(self.reason, file=sys.stderr, flush=True)
-
-    def _call(self, function: Callable) -> None:
-        """Have a function called by the loop of the prompt, if there is one."""
-        if loop := self.session.app.loop:
-            with contextlib.suppress(RuntimeError):  # it was closed in this moment
-                loop.call_soon_threadsafe(function)
 
     def _print_lines(self) -> None:
         """Print what has arrived, while no prompt is on the screen."""
@@ -160,20 +155,32 @@ class Terminal:
             self._print(self.lines.popleft(), end="\r\n")
         self.printed.set()
 
+    # The following runs in the loop of prompt_toolkit, which the other threads must not disturb.
+
+    def _call(self, function: Callable) -> None:
+        """Have a function called there; do nothing if there is no prompt just now."""
+        if loop := self.session.app.loop:
+            with contextlib.suppress(RuntimeError):  # it was closed in this moment
+                loop.call_soon_threadsafe(function)
+
     def _is_asking(self) -> bool:
+        """Return whether the prompt is on the screen and nobody has ended it yet."""
         return self.session.app.is_running and not self.session.app.is_done
 
     def _begin(self) -> None:
+        """Print what arrived while nobody was asked. The prompt calls this when it begins."""
         self._print_lines()
         self._stop_if_over()
 
     def _show_above(self) -> None:
+        """Take the prompt off the screen, print what has arrived, and draw the prompt anew."""
         if self.lines and self._is_asking():
             self.session.app.renderer.erase()
             self._print_lines()
-            self.session.app.invalidate()  # draw the prompt anew
+            self.session.app.invalidate()
 
     def _stop_if_over(self) -> None:
+        """End the prompt as if the input had ended, if the server has gone."""
         if self.status is not None and self._is_asking():
             # An empty prompt would stay on the screen; what was half typed shall stay.
             self.session.app.erase_when_done = not self.session.default_buffer.text

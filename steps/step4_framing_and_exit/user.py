@@ -40,11 +40,13 @@ class User:
             if rest:
                 self.outbox.appendleft(rest)
 
-    def wait_until_read(self, most: int) -> None:
-        """Wait until at most `most` bytes wait, as long as the peer goes on taking some."""
+    def wait_until_read(self, limit: int) -> None:
+        """Wait until no more than `limit` bytes are in the outbox, as long as the peer reads on."""
         started = progress = time.monotonic()
         before = self.waiting
-        while self.waiting > most and time.monotonic() < min(progress + PATIENCE, started + LINGER):
+        while self.waiting > limit and time.monotonic() < min(
+            progress + PATIENCE, started + LINGER
+        ):
             time.sleep(RETRY)
             if self.waiting < before:
                 progress = time.monotonic()
@@ -52,7 +54,8 @@ class User:
 
     def cut_off(self, farewell: bytes) -> None:
         """Drop what waits, but say farewell; wake the thread that receives from this user."""
-        self.outbox = deque([self.outbox[0], farewell])  # the first piece may be sent in part
+        # The first piece may be sent in part, and the farewell has to begin after a whole frame.
+        self.outbox = deque([self.outbox[0], farewell])
         self.waiting = len(self.outbox[0]) + len(farewell)
         shut_down(self.connection, socket.SHUT_RD)
         if os.name == "nt":  # there, nothing but the end of the connection wakes the thread
@@ -63,7 +66,7 @@ class User:
     def close(self) -> None:
         """End the stream, and close the connection when the peer has ended its own, too.
 
-        Waits for PATIENCE at most. Closed with bytes unread, a connection would be reset, and
+        Waits for about PATIENCE. Closed with bytes unread, a connection would be reset, and
         what is under way to the peer would be lost.
         """
         deadline = time.monotonic() + PATIENCE
@@ -86,7 +89,7 @@ def send_now(connection: socket.socket, data: bytes) -> int:
             return connection.send(data[:CHUNK])
     except BlockingIOError:  # no room
         pass
-    except OSError:  # the user has gone, which `recv` will report
+    except (OSError, ValueError):  # the user has gone, which `recv` will report
         return len(data)
     return 0
 

@@ -6,53 +6,30 @@ all others sit at the client.py of the step.
 """
 
 import contextlib
+import inspect
 import os
-import shutil
-import sys
-import textwrap
-import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from tools import language
 from tools.harness import DEADLINE, Chat, Client, Lines, NotAsTold, Peer, Server, Story, program
+from tools.language import tr
+from tools.screen import BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen, wrapped
 
 SILENCE = 1.5  # seconds without a word, before the tour says that somebody hears nothing
 FLOOD = ["x" * 995] * 20_000 + ["the end"]  # 20 MB: less would fit into the kernel's buffers
-PAUSE = 0.03  # seconds between two lines at a terminal, for the eye to follow
-BOLD, DIM, RED, GREEN, YELLOW, MAGENTA, CYAN = "1", "2", "31", "32", "33", "35", "36"
-KINDS = {"works": "1;32", "limit": "1;35"}
+WIDE = 78  # columns of a terminal that a table of four people needs
+KINDS = {  # of a scene: how it is called, and its colour
+    "works": ("работает", "works", "1;32"),
+    "limit": ("ограничение", "limit", "1;35"),
+}
 SENT, DONE = ("> {}", CYAN), ("({})", DIM)
 LOOKS = {  # of the verbs of a story; all others look like DONE
     **{"sends": SENT, "sends bytes": SENT, "types": SENT},
-    **{"gets": ("{}", GREEN), "hears": ("... {}", MAGENTA)},
+    **{"gets": ("{}", GREEN), "hears": ("… {}", MAGENTA)},
 }
-
-
-class Screen:
-    """Standard output: with colours and pauses at a terminal, plain elsewhere."""
-
-    def __init__(self) -> None:
-        terminal = sys.stdout.isatty()
-        self.pause = PAUSE if terminal else 0
-        self.coloured = terminal and not os.getenv("NO_COLOR") and os.getenv("TERM") != "dumb"
-        if self.coloured and os.name == "nt":
-            os.system("")  # from now on the console obeys escape sequences
-        self.width = max(40, min(100, shutil.get_terminal_size().columns))
-
-    def paint(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self.coloured and text and style else text
-
-    def line(self, text: str = "") -> None:
-        print(text.rstrip(), flush=True)
-        time.sleep(self.pause)
-
-    def paragraph(self, label: str, label_style: str, text: str, style: str = "") -> None:
-        """Print a label and a text, wrapped, beside it."""
-        lines = textwrap.wrap(text, self.width - len(label) - 1)
-        for margin, line in zip_longest([label], lines, fillvalue=" " * len(label)):
-            self.line(self.paint(margin, label_style) + self.paint(line, style))
 
 
 class Play(Story):
@@ -61,6 +38,7 @@ class Play(Story):
     def __init__(self, screen: Screen, cast: list[str]) -> None:
         super().__init__(DEADLINE / 2)
         self.screen, self.cast = screen, cast
+        self.has_columns = screen.width >= WIDE  # else there are lines with names
         self.column = (screen.width - 2) // len(cast)  # characters
         self.verb, self.row = "", {}  # who did it, or got it, and what: not yet printed
         self.hushed = False
@@ -87,9 +65,24 @@ class Play(Story):
             self.print_row([self.row.get(name, "") for name in self.cast], self.style)
         self.row = {}
 
+    def introduce(self, raw: list[str]) -> None:
+        """Print who takes part."""
+        socket = tr("(сокет)", "(socket)")
+        names = [f"{name} {socket}" if name in raw else name for name in self.cast]
+        if self.has_columns:
+            self.print_row(names, BOLD)
+        else:
+            self.screen.paragraph("  ", "", ", ".join(names), BOLD)
+
     def print_row(self, texts: list[str], style: str) -> None:
         """Print a text for each column, on as many lines as the longest one needs."""
-        cells = [textwrap.wrap(text, self.column - 4, subsequent_indent="  ") for text in texts]
+        if not self.has_columns:
+            for name, text in zip(self.cast, texts, strict=True):
+                if text:
+                    label = f"  {name:{max(map(len, self.cast))}} │ "
+                    self.screen.paragraph(label, DIM, text, style)
+            return
+        cells = [wrapped(text, self.column - 4, "  ") for text in texts]
         bar = self.screen.paint("│ ", DIM)
         for parts in zip_longest(*cells, fillvalue=""):
             line = "  "
@@ -138,7 +131,7 @@ class Person(Client, Peer):
 
     def leave(self) -> None:
         """End the input; the client has to end, too."""
-        self.story.add(self.name, "leaves", "")
+        self.story.add(self.name, tr("уходит", "leaves"), "")
         self.joined = False
         self.ends_input()
         self.ends_saying("")
@@ -166,9 +159,10 @@ class Stage(Chat):
         self.raw = scene.raw.split()
 
     def connect(self, name: str, reads: bool = True) -> Peer:
-        self.story.add(name, "connects", "")
+        self.story.add(name, tr("подключается", "connects"), "")
         if name in self.raw:
-            return super().connect(name, reads)
+            with self.story.hush():
+                return super().connect(name, reads)
         self.people.append(Person(self.step, self.server.port, name, self.story))
         return self.people[-1]
 
@@ -177,7 +171,7 @@ class Stage(Chat):
         with self.story.hush():
             people = [self.join(name) for name in names]
         for name in names:
-            self.story.add(name, "is here", "")
+            self.story.add(name, tr("уже в чате", "is here"), "")
         return people
 
     def with_idler(self, name: str) -> Peer:
@@ -187,19 +181,21 @@ class Stage(Chat):
             idler.say(name)
             while not received.endswith(name.encode()) and (byte := idler.connection.recv(1)):
                 received += byte
-        self.story.add(name, "here, reads nothing", "")
+        self.story.add(name, tr("в чате, не читает", "here, reads nothing"), "")
         return idler
 
     def flood_from(self, peer: Peer) -> None:
         """Let somebody send 20 MB, as fast as the server takes them."""
         with self.story.hush():
             peer.floods(*FLOOD)
-        self.story.add(peer.name, "sends", "20 MB of messages")
+        self.story.add(peer.name, "sends", tr("20 МБ сообщений", "20 MB of messages"))
         self.story.flush()
 
     def stop_server(self) -> None:
         """Press Ctrl-C for the server."""
-        self.story.add("the server", "is stopped with Ctrl-C", "")
+        self.story.add(
+            tr("сервер", "the server"), tr("остановлен: Ctrl-C", "is stopped with Ctrl-C"), ""
+        )
         self.server.interrupt()
 
     def nothing_comes_to(self, peer: Peer) -> None:
@@ -209,7 +205,7 @@ class Stage(Chat):
             if peer.changed.wait_for(lambda: peer.stream or peer.ended, SILENCE):
                 news = f"got {bytes(peer.stream[:60])!r} {peer.ended or ''}"
                 self.story.fail(peer.name, "nothing", news)
-        self.story.add(peer.name, "hears", "nothing")
+        self.story.add(peer.name, "hears", tr("ничего", "nothing"))
 
 
 @dataclass(frozen=True)
@@ -225,18 +221,23 @@ class Scene:
 
     @property
     def title(self) -> str:
-        return self.act.__name__.replace("_", " ")
+        return in_two_languages(self.act.__doc__)[0]
 
-    def play(self, screen: Screen) -> bool:
-        """Show the scene; return whether it went as told."""
+    def play(self, screen: Screen) -> bool | None:
+        """Show the scene; return whether it went as told, None if it cannot be shown here."""
+        title, why = in_two_languages(self.act.__doc__)
+        russian, english, style = KINDS[self.kind]
         screen.line()
-        screen.paragraph(f"{self.kind}: ", KINDS[self.kind], self.title, BOLD)
+        screen.paragraph(tr(russian, english) + ": ", style, title, BOLD)
         if self.stops and os.name == "nt":
-            screen.line("  (not on Windows, where no program can press Ctrl-C for another)")
-            return True
+            not_here = tr(
+                "не для Windows: здесь одна программа не может нажать Ctrl-C за другую",
+                "not on Windows, where no program can press Ctrl-C for another",
+            )
+            screen.paragraph("  ", "", f"({not_here})", DIM)
+            return None
         story = Play(screen, self.cast.split())
-        bare = [f"{name} (bare socket)" if name in self.raw else name for name in story.cast]
-        story.print_row(bare, BOLD)
+        story.introduce(self.raw.split())
         try:
             with (
                 Server(program(self.step, "server"), story=story) as server,
@@ -244,13 +245,21 @@ class Scene:
             ):
                 self.act(stage)
             story.flush()
-            screen.paragraph("  why: ", YELLOW, " ".join(self.act.__doc__.split()))
+            screen.paragraph(tr("  почему: ", "  why: "), YELLOW, why)
             return True
         except (NotAsTold, OSError) as error:
             story.flush()
-            for line in f"NOT AS TOLD: {error}".splitlines():
+            wrong = tr("НЕ ТАК, КАК ОПИСАНО", "NOT AS TOLD")
+            for line in f"{wrong}: {error}".splitlines():
                 screen.line("  " + screen.paint(line, RED))
             return False
+
+
+def in_two_languages(text: str) -> tuple[str, str]:
+    """Return the title and the rest, from a paragraph in Russian and one in English."""
+    paragraph = inspect.cleandoc(text).split("\n\n")[language.LANGUAGES.index(language.spoken)]
+    title, _, rest = paragraph.partition("\n")
+    return title, " ".join(rest.split())
 
 
 SCENES: list[Scene] = []

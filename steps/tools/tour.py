@@ -1,30 +1,80 @@
 """Plays the four steps: real servers, real clients, what each step can do and what it cannot.
 
-Run:       python3 steps        all four, in about 20 seconds
+Run:       python3 steps        all four, in about 20 seconds without the pauses
            python3 steps 3      one of them
-Status:    0 if every scene went as told, 1 if one did not
+Status:    0 if everything went as told, 1 if something did not
 
-A scene is a function: its name is the title, its docstring says why it ends as it does.
+A scene is a function. Its docstring holds the title and the reason, in Russian and in English.
 """
 
-import argparse
-import ast
 import signal
 import sys
 
+from tools import language
 from tools.harness import STEPS
-from tools.stage import BOLD, FLOOD, SCENES, SILENCE, Screen, Stage, scene
+from tools.language import tr
+from tools.screen import BOLD, DIM, Screen
+from tools.stage import FLOOD, SCENES, SILENCE, Scene, Stage, in_two_languages, scene
 
 COUNT = 100  # lines that each of two people says while the other one does, too
 LAST = FLOOD[-1].encode()
+PAUSE = 0.02  # seconds between two lines at a terminal, for the eye to follow
 GONE = "the server has closed the connection"
-LEGEND = """A column for each person, time runs downwards; "> " is sent, the rest is seen. Everybody
-sits at the client.py of the step, but for those with a bare socket."""
+
+LEGEND = """
+У каждого участника свой столбец (в узком окне — строки с его именем), время идёт сверху вниз.
+Знаком > отмечено то, что участник отправил, остальное он видит. Участники запускают client.py
+этого шага; с пометкой «сокет» участник отправляет байты сам, без client.py.
+
+A column for each person (in a narrow window, lines with the name); time runs downwards. The
+sign > marks what a person sends, the rest is what the person sees. Everybody runs the client.py
+of the step; whoever is marked "socket" sends bytes without it.
+"""
+
+BUILT = {
+    1: """
+    Эхо-сервер: клиент получает обратно всё, что отправил
+    слушающий сокет, соединение, `recv` в цикле до конца данных
+
+    An echo server: whatever a client sends comes back to it
+    a listener, a connection, and `recv` in a loop until the stream ends
+    """,
+    2: """
+    Чат на двоих: что отправил один, получает другой, в обе стороны одновременно
+    два соединения и поток выполнения на каждое направление
+
+    A chat for two: what one user sends goes to the other, both ways at once
+    two connections, and a thread for each direction
+    """,
+    3: """
+    Чат для многих: поток выполнения на каждого участника
+    имена, список участников под блокировкой, рассылка всем остальным
+
+    A chat for many users, a thread for each
+    nicknames, a registry of users behind a lock, broadcast to all others
+    """,
+    4: """
+    Чат, в котором сообщения не склеиваются и никто не останавливает остальных
+    кадры, команды, один порядок сообщений для всех, очередь на отправку (outbox) у каждого
+    участника, предупреждение об остановке
+
+    A chat of whole messages, in which nobody can hold up the others
+    frames, commands, one order of messages for all, an outbox for each user, a last word when
+    the server stops
+    """,
+}
 
 
 @scene(1, "works", "ann")
 def ann_hears_what_she_sends(chat: Stage) -> None:
-    """The server sends back whatever `recv` returns, until it returns b"": ann has left."""
+    """Клиент получает то, что отправил
+    Сервер отправляет обратно всё, что вернул `recv`. Когда `recv` возвращает b"", данных
+    больше не будет: ann закончила.
+
+    A client gets back what it sends
+    The server sends back whatever `recv` returns. When `recv` returns b"", no more data will
+    come: ann has left.
+    """
     ann = chat.join("ann")
     ann.say("hello")
     ann.expect("hello")
@@ -33,7 +83,14 @@ def ann_hears_what_she_sends(chat: Stage) -> None:
 
 @scene(1, "limit", "ann bob")
 def a_second_person_gets_no_answer(chat: Stage) -> None:
-    """The only thread waits in `recv` for ann, so bob waits in the backlog for `accept`."""
+    """Второму клиенту сервер не отвечает
+    Единственный поток выполнения ждёт в `recv` данных от ann. Соединение с bob установило
+    ядро ОС; оно стоит в очереди, пока сервер не вызовет `accept`.
+
+    A second client gets no answer
+    The only thread waits in `recv` for ann. The operating system has made the connection with
+    bob; it stands in a queue, the backlog, until the server calls `accept`.
+    """
     [ann] = chat.with_people("ann")
     ann.say("hello")
     ann.expect("hello")
@@ -46,7 +103,13 @@ def a_second_person_gets_no_answer(chat: Stage) -> None:
 
 @scene(2, "works", "ann bob")
 def two_people_talk_both_ways_until_one_leaves(chat: Stage) -> None:
-    """There is a thread for each direction: one receives from ann, the other one from bob."""
+    """Двое пишут друг другу, пока один не уйдёт
+    На каждое направление есть свой поток выполнения: один ждёт в `recv` данных от ann, другой —
+    от bob.
+
+    Two people talk both ways until one leaves
+    There is a thread for each direction: one waits in `recv` for ann, the other one for bob.
+    """
     ann, bob = chat.join("ann"), chat.join("bob")
     ann.say("hello")
     bob.expect("hello")
@@ -59,7 +122,12 @@ def two_people_talk_both_ways_until_one_leaves(chat: Stage) -> None:
 
 @scene(2, "limit", "ann bob carl")
 def a_third_person_gets_no_answer(chat: Stage) -> None:
-    """The server calls `accept` for the next pair when this one has left: carl has to wait."""
+    """Третьему сервер не отвечает
+    Сервер вызывает `accept` для следующей пары, только когда эта закончит: carl ждёт.
+
+    A third person gets no answer
+    The server calls `accept` for the next pair only when this one has ended: carl has to wait.
+    """
     ann, bob = chat.with_people("ann", "bob")
     carl = chat.connect("carl")
     chat.nothing_comes_to(carl)
@@ -72,7 +140,14 @@ def a_third_person_gets_no_answer(chat: Stage) -> None:
 
 @scene(3, "works", "ann bob carl")
 def three_people_talk_under_their_names(chat: Stage) -> None:
-    """A thread for each user receives from that user alone, and sends to all in the registry."""
+    """Трое пишут под своими именами
+    У каждого участника свой поток выполнения. Он получает данные только от этого участника и
+    отправляет их всем остальным, кто записан в списке.
+
+    Three people talk under their names
+    A thread for each user receives from that user alone, and sends to all others in the
+    registry.
+    """
     ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
     ann.say("hello")
     bob.expect("ann: hello")
@@ -84,7 +159,12 @@ def three_people_talk_under_their_names(chat: Stage) -> None:
 
 @scene(3, "works", "ann bob carl")
 def a_newcomer_who_says_nothing_harms_nobody(chat: Stage) -> None:
-    """The thread that waits for carl's nickname is his own, not the one that accepts."""
+    """Новый участник, который молчит, никому не мешает
+    Имя carl ждёт в `recv` отдельный поток выполнения, а не тот, который вызывает `accept`.
+
+    A newcomer who says nothing harms nobody
+    The thread that waits for carl's nickname is his own, not the one that calls `accept`.
+    """
     carl = chat.connect("carl")
     carl.expect("* enter your nickname")
     ann, bob = chat.with_people("ann", "bob")
@@ -94,7 +174,14 @@ def a_newcomer_who_says_nothing_harms_nobody(chat: Stage) -> None:
 
 @scene(3, "limit", "ann bob", raw="ann")
 def two_quick_messages_become_one(chat: Stage) -> None:
-    """TCP carries a stream of bytes: one `recv` returned both, and got one author."""
+    """Два быстрых сообщения склеиваются
+    TCP передаёт поток байтов, границ сообщений в нём нет. Один `recv` вернул сразу оба, и
+    сервер написал имя автора один раз.
+
+    Two quick messages become one
+    TCP carries a stream of bytes, without bounds of messages. One `recv` returned both, and the
+    server wrote the author's name once.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.say("one", "two")
     bob.expect("ann: one", "two")
@@ -102,7 +189,14 @@ def two_quick_messages_become_one(chat: Stage) -> None:
 
 @scene(3, "limit", "ann bob", raw="ann")
 def a_character_cut_in_half_is_garbled(chat: Stage) -> None:
-    """The server takes each piece for a message, and puts the author before the second half."""
+    """Многобайтовый символ разрывается
+    Символ 👋 — это четыре байта в UTF-8. Сервер считает каждую часть отдельным сообщением и
+    ставит имя автора между ними.
+
+    A character cut in half is garbled
+    The character 👋 takes four bytes in UTF-8. The server takes each part for a message, and puts
+    the author's name between them.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.send(b"hi \xf0\x9f")
     bob.has_received(b"ann: hi ", within=chat.story.deadline)
@@ -112,26 +206,40 @@ def a_character_cut_in_half_is_garbled(chat: Stage) -> None:
 
 @scene(3, "limit", "ann bob carl", raw="ann bob carl")
 def one_reader_who_stops_stops_everyone(chat: Stage) -> None:
-    """carl's buffers are full, so `sendall` to him waits, and with it whoever talks."""
+    """Клиент, который перестал читать, останавливает всех
+    Буферы соединения с carl заполнены, поэтому `sendall` блокируется, а с ним и поток
+    выполнения каждого, кто пишет в чат.
+
+    A client that stops reading stops everyone
+    The buffers of carl's connection are full, so `sendall` waits, and with it the thread of
+    everybody who says something.
+    """
     carl = chat.with_idler("carl")
     ann, bob = chat.with_people("ann", "bob")
     chat.flood_from(ann)
     if bob.has_received(LAST, within=SILENCE):
         chat.story.fail("bob", "to hear no more", "all has come")
-    chat.story.add("bob", "hears", f"{len(bob.stream) / 1e6:.1f} MB, no more")
+    heard = f"{len(bob.stream) / 1e6:.1f}"
+    more = tr(heard.replace(".", ",") + " МБ, больше ничего", f"{heard} MB, no more")
+    chat.story.add("bob", "hears", more)
     bob.say("are you there?")
     chat.nothing_comes_to(ann)
-    chat.story.add("carl", "reads again", "")
+    chat.story.add("carl", tr("снова читает", "reads again"), "")
     carl.start_reading()
     ann.expect("bob: are you there?")
     if not bob.has_received(LAST, within=chat.story.deadline):
         chat.story.fail("bob", "the rest", "it did not come")
-    chat.story.add("bob", "hears", "all the rest")
+    chat.story.add("bob", "hears", tr("всё остальное", "all the rest"))
 
 
 @scene(3, "limit", "ann bob")
 def there_is_no_word_to_leave_with(chat: Stage) -> None:
-    """The server has no commands: whatever a user sends is text for the others."""
+    """Команды выхода нет
+    Команд сервер не знает: всё, что отправил участник, — текст для остальных.
+
+    There is no word to leave with
+    The server has no commands: whatever a user sends is text for the others.
+    """
     ann, bob = chat.with_people("ann", "bob")
     bob.say("/quit")
     ann.expect("bob: /quit")
@@ -141,7 +249,12 @@ def there_is_no_word_to_leave_with(chat: Stage) -> None:
 
 @scene(3, "limit", "ann bob", stops=True)
 def a_server_that_stops_tells_nobody(chat: Stage) -> None:
-    """The process ends without a word, and the system closes its connections."""
+    """Сервер останавливается без предупреждения
+    Ctrl-C сразу завершает программу, а её соединения закрывает ядро ОС.
+
+    A server that stops tells nobody
+    Ctrl-C ends the program at once, and the operating system closes its connections.
+    """
     people = chat.with_people("ann", "bob")
     chat.stop_server()
     for person in people:
@@ -150,7 +263,14 @@ def a_server_that_stops_tells_nobody(chat: Stage) -> None:
 
 @scene(4, "works", "ann bob", raw="ann")
 def two_quick_messages_stay_two(chat: Stage) -> None:
-    """Each frame says how long it is, so it ends where it says, however its bytes arrive."""
+    """Два быстрых сообщения остаются двумя
+    Сообщение передаётся кадром: сначала длина (4 байта), потом текст. Поэтому видно, где оно
+    заканчивается, какими бы частями ни пришли байты.
+
+    Two quick messages stay two
+    A message is sent as a frame: first its length (4 bytes), then the text. So it ends where the
+    length says, in whatever pieces its bytes arrive.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.say("one", "two")
     bob.expect("ann: one", "ann: two")
@@ -158,7 +278,12 @@ def two_quick_messages_stay_two(chat: Stage) -> None:
 
 @scene(4, "works", "ann bob", raw="ann")
 def a_character_cut_in_half_arrives_whole(chat: Stage) -> None:
-    """The server waits for the whole frame, and only then makes text of its bytes."""
+    """Многобайтовый символ приходит целым
+    Сервер ждёт весь кадр и только потом превращает его байты в текст.
+
+    A character cut in half arrives whole
+    The server waits for the whole frame, and only then makes text of its bytes.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.send(b"\0\0\0\7hi \xf0\x9f")
     chat.nothing_comes_to(bob)
@@ -168,7 +293,14 @@ def a_character_cut_in_half_arrives_whole(chat: Stage) -> None:
 
 @scene(4, "works", "ann bob carl", raw="ann bob carl")
 def a_reader_who_stops_harms_nobody(chat: Stage) -> None:
-    """What carl does not take waits in a queue of his own, and past 1 MiB he is disconnected."""
+    """Клиент, который перестал читать, никому не мешает
+    Отправка здесь никогда не блокируется. Что ядро ОС не приняло, ждёт в очереди этого участника
+    (outbox), а когда в ней больше 1 МиБ, сервер его отключает.
+
+    A client that stops reading harms nobody
+    Sending never waits here. What the system does not take waits in this user's outbox; a user
+    for whom more than 1 MiB waits is disconnected.
+    """
     ann, bob = chat.with_people("ann", "bob")
     chat.with_idler("carl")
     ann.expect("* carl joined")
@@ -179,15 +311,23 @@ def a_reader_who_stops_harms_nobody(chat: Stage) -> None:
         seen = bob.skip_to(f"ann: {FLOOD[-1]}")
     if seen.count(f"ann: {FLOOD[0]}") != len(FLOOD) - 1 or "* carl left" not in seen:
         chat.story.fail("bob", "all of it, and that carl has left", f"got {len(seen)} messages")
-    chat.story.add("bob", "hears", "all the 20 MB")
+    chat.story.add("bob", "hears", tr("все 20 МБ", "all the 20 MB"))
 
 
 @scene(4, "works", "ann bob carl dora", raw="ann bob")
 def all_see_the_same_order(chat: Stage) -> None:
-    """All that happens goes through one queue, and is sent from there in that order."""
+    """Все видят сообщения в одном порядке
+    Отправляет всегда тот поток выполнения, который захватил единственную блокировку рассылки:
+    она и определяет порядок для всех.
+
+    All see the same order
+    Whoever sends holds the one lock of the room: that makes one order for all. Nobody waits long
+    for it, because a send never waits.
+    """
     ann, bob, carl, dora = chat.with_people("ann", "bob", "carl", "dora")
     for talker in ann, bob:
-        chat.story.show(talker.name, "sends", f"0 to {COUNT - 1}")
+        numbers = tr(f"от 0 до {COUNT - 1}", f"0 to {COUNT - 1}")
+        chat.story.show(talker.name, "sends", numbers)
     with chat.story.hush():
         for number in range(COUNT):
             ann.say(f"{number}")
@@ -195,14 +335,20 @@ def all_see_the_same_order(chat: Stage) -> None:
         seen = [carl.get() for _ in range(2 * COUNT)]
         dora.expect(*seen)
     turn = next(n for n in range(1, len(seen)) if seen[n][0] != seen[n - 1][0])
-    for line in [*seen[turn - 1 : turn + 3], f"... {len(seen)} lines"]:
+    total = tr(f"… всего {len(seen)}", f"… {len(seen)} in all")
+    for line in [*seen[turn - 1 : turn + 3], total]:
         chat.story.show("carl", "gets", line)
         chat.story.show("dora", "gets", line)
 
 
 @scene(4, "works", "ann bob")
 def there_are_words_to_ask_and_to_leave_with(chat: Stage) -> None:
-    """A message that begins with / is a command, and is answered to the asker alone."""
+    """Есть команды: спросить, кто в чате, и выйти
+    Сообщение, которое начинается с /, — команда. Ответ получает только тот, кто спросил.
+
+    There are words to ask and to leave with
+    A message that begins with / is a command, and is answered to the asker alone.
+    """
     ann, bob = chat.with_people("ann", "bob")
     bob.say("/who")
     bob.expect("* online: ann, bob")
@@ -214,7 +360,12 @@ def there_are_words_to_ask_and_to_leave_with(chat: Stage) -> None:
 
 @scene(4, "works", "ann bob")
 def no_message_can_control_a_terminal(chat: Stage) -> None:
-    """The server puts \ufffd in place of every control character, and so does the client."""
+    """Сообщение не может управлять терминалом
+    Вместо каждого управляющего символа сервер ставит \ufffd. Клиент делает то же самое.
+
+    No message can control a terminal
+    The server puts \ufffd in place of every control character, and so does the client.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.say("\x1b[2J\x1b[31mboo!")
     bob.expect("ann: \ufffd[2J\ufffd[31mboo!")
@@ -222,7 +373,12 @@ def no_message_can_control_a_terminal(chat: Stage) -> None:
 
 @scene(4, "works", "ann bob", stops=True)
 def a_server_that_stops_says_so(chat: Stage) -> None:
-    """Ctrl-C makes the server send a last frame to everybody before it closes."""
+    """Сервер предупреждает, что останавливается
+    После Ctrl-C сервер отправляет всем последний кадр и только потом закрывает соединения.
+
+    A server that stops says so
+    After Ctrl-C the server sends a last frame to everybody before it closes.
+    """
     people = chat.with_people("ann", "bob")
     chat.stop_server()
     for person in people:
@@ -233,7 +389,12 @@ def a_server_that_stops_says_so(chat: Stage) -> None:
 
 @scene(4, "limit", "ann bob carl")
 def whoever_comes_late_has_missed_what_was_said(chat: Stage) -> None:
-    """The server passes messages on and keeps none."""
+    """Новый участник не видит прежних сообщений
+    Сервер передаёт сообщения дальше и не хранит их.
+
+    Whoever comes late has missed what was said
+    The server passes messages on and keeps none.
+    """
     ann, bob = chat.with_people("ann", "bob")
     ann.say("lunch is at one")
     bob.expect("ann: lunch is at one")
@@ -242,14 +403,25 @@ def whoever_comes_late_has_missed_what_was_said(chat: Stage) -> None:
 
 
 def introduce(step: int, screen: Screen) -> None:
-    """Print the title of a step and what it builds, out of the docstring of its server."""
-    source = (STEPS[step] / "server.py").read_text("utf-8")
-    title, _, rest = (ast.get_docstring(ast.parse(source)) or "").partition("\n")
-    built = rest.partition("New here:")[2].partition("Cannot do:")[0]
+    """Print the title of a step and what it builds."""
+    title, built = in_two_languages(BUILT[step])
     screen.line()
     screen.line(screen.paint(f"── {STEPS[step].name} ".ljust(screen.width - 1, "─"), BOLD))
-    screen.paragraph("", "", title, BOLD)
-    screen.paragraph("Built here: ", "", " ".join(built.split()))
+    screen.paragraph("", "", tr("Шаг", "Step") + f" {step}. {title}.", BOLD)
+    screen.paragraph(tr("Новое: ", "New here: "), "", f"{built}.")
+
+
+def wait_for_enter(screen: Screen) -> None:
+    """Let the reader read."""
+    keys = tr("Enter — дальше, Ctrl-C — закончить", "Enter goes on, Ctrl-C ends this")
+    print(screen.paint(f"\n  {keys} ", DIM), end="", flush=True)
+    try:
+        typed = sys.stdin.readline()
+    except SystemExit:  # Ctrl-C
+        print()
+        raise
+    if not typed:  # Ctrl-D
+        print()
 
 
 def stop(signum: int, frame: object) -> None:
@@ -261,22 +433,39 @@ def stop(signum: int, frame: object) -> None:
 
 def main(arguments: list[str]) -> int:
     """Read the command line, play the scenes; return the exit status."""
-    # Without a line on usage: what is wrong is said in one line.
-    parser = argparse.ArgumentParser("steps", argparse.SUPPRESS, __doc__.partition("\n")[0])
-    parser.add_argument("step", nargs="?", choices=[*map(str, STEPS)], help="play one step only")
-    only = parser.parse_args(arguments).step
+    language.choose(arguments)
+    about = tr("Показывает четыре шага в работе.", "Plays the four steps.")
+    parser = language.Parser("steps", about)
+    one = tr("показать только этот шаг", "play this step only")
+    parser.add_argument("step", nargs="?", choices=[*map(str, STEPS)], help=one)
+    through = tr("не ждать Enter между демонстрациями", "do not wait for Enter")
+    parser.add_argument("--no-pause", action="store_true", help=through)
+    args = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    screen = Screen()
-    played, failed = 0, []
-    screen.paragraph("", "", LEGEND)
-    for step in [int(only)] if only else STEPS:
-        introduce(step, screen)
-        for each in [one for one in SCENES if one.step == step]:
-            played += 1
-            if not each.play(screen):
-                failed.append(f"step {step}, {each.title}")
+    screen = Screen(PAUSE)
+    waits = not args.no_pause and screen.terminal and sys.stdin and sys.stdin.isatty()
+    screen.paragraph("", "", " ".join(in_two_languages(LEGEND)))
+    other = tr("In English: python3 steps --lang en", "По-русски: python3 steps --lang ru")
+    screen.paragraph("", "", other, DIM)
+    wanted = [each for each in SCENES if args.step in (None, str(each.step))]
+    went = {}
+    for before, each in zip([None, *wanted], wanted, strict=False):
+        if before and waits:
+            wait_for_enter(screen)
+        if not before or before.step != each.step:
+            introduce(each.step, screen)
+        went[each] = each.play(screen)
     screen.line()
-    told = f"{played - len(failed)} of {played} scenes went as told"
-    screen.paragraph("", "", f"{told}; not: {'; '.join(failed)}" if failed else f"{told}.", BOLD)
-    return 1 if failed else 0
+    screen.paragraph("", "", summary(went), BOLD)
+    return 1 if False in went.values() else 0
+
+
+def summary(went: dict[Scene, bool | None]) -> str:
+    """Say how many scenes went as told, and which did not."""
+    played = [each for each, well in went.items() if well is not None]
+    failed = [each for each in played if not went[each]]
+    good = len(played) - len(failed)
+    told = tr("Прошло, как описано: {} из {}", "Went as told: {} of {}").format(good, len(played))
+    names = "; ".join(tr("шаг", "step") + f" {each.step}, «{each.title}»" for each in failed)
+    return f"{told}. " + tr("Не так: ", "Not: ") + f"{names}." if failed else f"{told}."

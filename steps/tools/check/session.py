@@ -1,0 +1,232 @@
+"""A program in a process of its own, at a terminal of its own, whose output is always read."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.check import isolate
+from tools.check.screen import draw
+
+try:
+    import fcntl
+    import pty
+    import struct
+    import termios
+except ImportError:  # Windows: pipes instead
+    pty = None
+
+KEPT = 4_000_000  # bytes of a program's output that are kept
+WIDTH, HEIGHT = 200, 50
+TERMINAL = pty is not None
+PAUSE = 0.01  # seconds between two looks
+
+changed = threading.Condition()  # some program has written something, or has ended
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until the condition holds; look again whenever a program has written something."""
+    deadline = time.monotonic() + seconds
+    with changed:
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            changed.wait(min(left, 0.05))
+        return True
+
+
+class Program:
+    """A running program. Positions in its output count from its first byte."""
+
+    def __init__(self, command: list[str], folder: Path, terminal: bool = TERMINAL) -> None:
+        self.command, self.terminal = command, terminal
+        self.closed = False
+        self.uncooked = False  # whether the checker has turned line editing off
+        self.output, self.dropped = bytearray(), 0
+        self.total, self.last = 0, time.monotonic()
+        self.started = self.last
+        environment = isolate.environment(terminal)
+        options = {"cwd": folder, "env": environment, "close_fds": True}
+        if os.name == "posix":
+            options |= {"start_new_session": True, "preexec_fn": isolate.before_start}
+        if terminal:
+            self.keyboard, screen = pty.openpty()
+            fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
+            try:
+                self.process = subprocess.Popen(
+                    command, stdin=screen, stdout=screen, stderr=screen, **options
+                )
+            except BaseException:
+                os.close(self.keyboard)
+                raise
+            finally:
+                os.close(screen)
+        else:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0, **options
+            )
+            self.keyboard = self.process.stdin.fileno()
+        if os.name == "posix":
+            os.set_blocking(self.keyboard, False)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    # What it writes
+
+    def _read(self) -> None:
+        while data := self._next():
+            with changed:
+                self.output += data
+                self.total += len(data)
+                self.last = time.monotonic()
+                if len(self.output) > 2 * KEPT:
+                    self.dropped += len(self.output) - KEPT
+                    del self.output[:-KEPT]
+                changed.notify_all()
+            if b"\x1b[6n" in data:  # where is the cursor? A terminal answers
+                self._write(b"\x1b[1;1R")
+        with changed:
+            changed.notify_all()
+
+    def _next(self) -> bytes:
+        if not self.terminal:
+            try:
+                return os.read(self.process.stdout.fileno(), 65_536)
+            except (OSError, ValueError):
+                return b""
+        while not self.closed:
+            try:
+                if select.select([self.keyboard], [], [], 0.1)[0]:
+                    return os.read(self.keyboard, 65_536)
+            except BlockingIOError:
+                continue
+            except OSError:  # nobody has the terminal open any more
+                return b""
+        return b""
+
+    def position(self) -> int:
+        """Return where its output ends now."""
+        return self.total
+
+    def raw(self, since: int = 0) -> str:
+        """Return what it has written since a position, as it came."""
+        with changed:
+            data = bytes(self.output[max(0, since - self.dropped) :])
+        return data.decode("utf-8", "replace")
+
+    def lines(self, since: int = 0) -> list[str]:
+        """Return the lines that were drawn since a position; the last one is unfinished."""
+        return draw(self.raw(since))
+
+    def lines_before(self, position: int) -> list[str]:
+        """Return the lines that were drawn up to a position."""
+        with changed:
+            data = bytes(self.output[: max(0, position - self.dropped)])
+        return draw(data.decode("utf-8", "replace"))
+
+    def shows(self, text: str, since: int, seconds: float) -> bool:
+        """Wait until `text` is on the screen."""
+        sought = text.encode()
+        return wait_for(
+            lambda: self.output.find(sought, max(0, since - self.dropped)) >= 0, seconds
+        )
+
+    def quiet(self, silence: float, most: float) -> bool:
+        """Wait until it has written nothing for `silence` seconds; at most `most`."""
+        asked = time.monotonic()
+        return wait_for(lambda: time.monotonic() - max(self.last, asked) >= silence, most)
+
+    # What it is told
+
+    def _write(self, data: bytes, seconds: float = 5.0) -> bool:
+        """Put bytes into its keyboard; False if it did not take them in time."""
+        deadline = time.monotonic() + seconds
+        while data:
+            try:
+                data = data[os.write(self.keyboard, data[:1024]) :]
+            except BlockingIOError:
+                if time.monotonic() > deadline or not self.alive():
+                    return False
+                time.sleep(PAUSE)
+            except OSError:
+                return False
+        return True
+
+    def canonical(self, on: bool) -> None:
+        """Let the terminal edit lines, or not: edited lines end after 4,095 bytes."""
+        if not self.terminal:
+            return
+        with contextlib.suppress(OSError, termios.error):
+            settings = termios.tcgetattr(self.keyboard)
+            if on == bool(settings[3] & termios.ICANON):
+                return
+            settings[3] ^= termios.ICANON
+            termios.tcsetattr(self.keyboard, termios.TCSANOW, settings)
+            self.uncooked = not on
+
+    def types(self, text: str, seconds: float = 5.0) -> bool:
+        """Type text and Enter; several lines are pasted at once."""
+        enter = "\r" if self.terminal else "\n"
+        data = (text.replace("\n", enter) + enter).encode()
+        if len(data) > 1000:
+            self.canonical(False)
+        return self._write(data, seconds)
+
+    def ends_input(self) -> None:
+        """Type Ctrl-D (at Windows: close the pipe)."""
+        if self.terminal:
+            if self.uncooked:
+                self.canonical(True)
+            self._write(b"\x04")
+        else:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+
+    # Its process
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def ends(self, seconds: float) -> bool:
+        """Wait for its end; what it wrote last has been read then."""
+        ended = wait_for(lambda: not self.alive(), seconds)
+        if ended:
+            self.reader.join(0.5)
+        return ended
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to all that it started."""
+        with contextlib.suppress(OSError, ValueError):  # Windows knows few signals
+            if os.name == "posix":
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a closed window or a crash does: without a word."""
+        if os.name == "posix":
+            self.signal(signal.SIGKILL)
+        elif self.alive():
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], **quiet)
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        self.reader.join(0.3)
+        self.closed = True
+        self.reader.join(2)
+        if self.terminal:
+            os.close(self.keyboard)
+        else:
+            for stream in self.process.stdin, self.process.stdout:
+                with contextlib.suppress(OSError):
+                    stream.close()

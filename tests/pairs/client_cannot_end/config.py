@@ -1,0 +1,3 @@
+HOST = "localhost"
+PORT = 6060
+SIZE = 1024

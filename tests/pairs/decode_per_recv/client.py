@@ -1,0 +1,31 @@
+import socket
+import sys
+import threading
+
+if len(sys.argv) != 2:
+    print('Usage: client.py PORT')
+    sys.exit(1)
+sock = socket.create_connection(('localhost', int(sys.argv[1])))
+print('Login: ', end='', flush=True)
+sock.sendall(sys.stdin.readline().encode())
+
+
+def show():
+    text = ''
+    while True:
+        part = sock.recv(1000).decode()
+        if not part:
+            break
+        text += part
+        while '\n' in text:
+            line, text = text.split('\n', 1)
+            print(line)
+
+
+threading.Thread(target=show, daemon=True).start()
+while True:
+    line = sys.stdin.readline()
+    if line == '' or line == '\n':     # пустая строка - выход
+        break
+    sock.sendall(line.encode())
+sock.close()

@@ -1,0 +1,23 @@
+import socket
+import threading
+
+clients = []
+
+
+def handle(conn):
+    while True:
+        data = conn.recv(1024)
+        if not data:
+            break
+        for c in clients:
+            if c != conn:
+                c.send(data)
+    clients.remove(conn)
+
+
+server = socket.create_server(('localhost', 7800))
+print('Сервер запущен')
+while True:
+    conn, addr = server.accept()
+    clients.append(conn)
+    threading.Thread(target=handle, args=(conn,), daemon=True).start()

@@ -1,0 +1,62 @@
+"""The experiments `python3 steps probe NAME`: step 3 fails each of them, step 4 stands it."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tools.harness import STEPS, Server, Story, program
+
+NAMES = ["glue", "cut", "order", "stall", "garbage"]
+SHOWN = {
+    ("glue", 3): "bob видит: two",
+    ("glue", 4): "bob видит: ann: two",
+    ("cut", 3): "bob видит: ann: \ufffdann: \ufffd",
+    ("cut", 4): "bob видит: ann: я",
+    ("order", 3): "dora видит «bob: hello», получив от ann ",
+    ("order", 4): "carl и dora видят одно и то же",
+    ("stall", 3): "bob теперь получил и остальное",
+    ("stall", 4): "bob получил всё за ",
+    ("garbage", 3): "сервер ждёт следующее имя",
+    ("garbage", 4): "a frame of 1195725856 bytes is over the limit",
+}
+
+
+def probe(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-S", str(STEPS[1].parent), "probe", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("step", [3, 4])
+def test_step_3_fails_and_step_4_stands_it(name, step):
+    with Server(program(step, "server"), story=Story()) as server:
+        done = probe(name, "--port", str(server.port))
+    assert done.stderr == ""
+    assert SHOWN[name, step] in done.stdout
+    verdict = done.stdout.splitlines()[-1]
+    assert (done.returncode, verdict) == {
+        3: (1, "Нет: этот чат так не умеет."),
+        4: (0, "Да, это так."),
+    }[step]
+
+
+def test_without_a_server_it_says_what_to_do():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        done = probe("glue", "--port", str(free.getsockname()[1]))
+    assert done.returncode == 2
+    assert "запустите сервер шага 3 или 4" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_taken_is_told():
+    server = Server(program(3, "server"), story=Story())
+    with server, socket.create_connection(("127.0.0.1", server.port)) as ann:
+        ann.sendall(b"ann")
+        while b"welcome" not in ann.recv(1000):
+            pass
+        done = probe("glue", "--port", str(server.port))
+    assert done.returncode == 2
+    assert "закройте клиент с этим именем" in done.stderr
