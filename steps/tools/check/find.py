@@ -40,6 +40,10 @@ WINDOWS = re.compile(
     r"easygui|flet|dearpygui|PySimpleGUI)\b",
     re.MULTILINE,
 )
+DOES_SOMETHING = re.compile(  # not only imports, functions and classes
+    r"__main__|^(?:while |with |try:|for |if |\w[\w., ]* = [\w.]+\(|[\w.]+\(.*\)\s*(?:#.*)?$)",
+    re.MULTILINE,
+)
 LITERAL = re.compile(r"[\"'](\d{1,3}(?:\.\d{1,3}){3})[\"']")
 
 
@@ -64,6 +68,12 @@ class Side:
         """Return how the program of this person is started: the first one is number 0."""
         commands = [self.command, *self.others]
         return commands[number % len(commands)]
+
+    def shown(self) -> str:
+        """Return the command as people would type it in its folder."""
+        runner, *rest = self.command
+        names = [Path(word).name if Path(word).is_file() else word for word in rest]
+        return shlex.join([Path(runner).name, *names])
 
 
 @dataclass
@@ -108,6 +118,14 @@ def uncopied(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
 
 
+def told(error: OSError) -> str:
+    """Return what is wrong, and with which file; copytree has a list of them."""
+    if isinstance(error, shutil.Error):
+        file, _, reason = error.args[0][0]
+        return f"{Path(file).name}: {reason}"
+    return f"{Path(error.filename or '').name}: {error.strerror}"
+
+
 def sources(folder: Path) -> list[Path]:
     """Return the source files below a folder, those on top first."""
     found: list[Path] = []
@@ -133,6 +151,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> str:
+    """Return the text of a file, or of its beginning; "" if it cannot be read."""
     try:
         return path.read_bytes()[:MOST_BYTES].decode("utf-8", "replace")
     except OSError:
@@ -201,8 +220,7 @@ def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:
 
 def imported(path: Path, texts: dict[Path, str]) -> str:
     """Return the text of the neighbours that a Python file imports."""
-    modules = set(re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE))
-    names = {part for module in modules for part in module.split(".")}
+    names = imports(path, texts)
     return "\n".join(text for other, text in texts.items() if other != path and other.stem in names)
 
 
@@ -234,8 +252,7 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
     if re.search(r"udp", str(path.name), re.IGNORECASE):
         points -= 2
     if path.suffix == ".py":
-        if "__main__" in own or re.search(r"^(?:[\w.]+\(.*\)\s*$|while |with |try:)", own, re.M):
-            points += 1
+        points += 1 if DOES_SOMETHING.search(own) else -5
         if any(path.stem in imports(each, texts) for each in texts if each != path):
             points -= 2
     if WINDOWS.search(text):
@@ -258,5 +275,6 @@ def subject(path: Path) -> str:
 
 
 def imports(path: Path, texts: dict[Path, str]) -> set[str]:
+    """Return the names of the modules that a Python file imports, and of their packages."""
     modules = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE)
     return {part for module in modules for part in module.split(".")}

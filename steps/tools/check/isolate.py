@@ -100,9 +100,12 @@ def own_copy(folder: Path, place: Path, ignored: Callable) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
 
 
-def take_signals() -> None:
-    """Let Ctrl-C have its usual meaning for the programs, whoever has started the checker."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def leave_ctrl_c_to_outer() -> None:
+    """Do nothing at Ctrl-C: the outer process ends, and this one with it.
+
+    A handler, and not SIG_IGN: to the programs under check Ctrl-C has its usual meaning.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 # The network
