@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import drawing
-import terminal
+import screen
 from tools.harness import Story
 
 ROWS, COLUMNS = 24, 50  # of each terminal
@@ -19,7 +19,7 @@ PANE = COLUMNS * CHAR + 2 * PAD
 WIDTH = 2 * PANE + GAP + 2  # with half of a frame's line on each side
 
 
-class Pane(terminal.Terminal):
+class Pane(screen.Terminal):
     """A shell in a terminal of its own; it remembers what was typed where."""
 
     def __init__(self, title: str, folder: Path, story: Story) -> None:

@@ -28,7 +28,7 @@ from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
 try:
     import drawing
     import panes
-    import terminal
+    import screen
     from panes import CTRL_C, Pane
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("terminals", error, "report"))
@@ -174,7 +174,7 @@ def make(name: str, port: int, folder: Path = PICTURES) -> None:
         STORIES[name](session)
         svg = panes.picture(session.panes)
     programs = STEPS[int(name[-1])].glob("*.py")
-    tools = (Path(module.__file__) for module in (terminal, panes, drawing))
+    tools = (Path(module.__file__) for module in (screen, panes, drawing))
     drawing.save(svg, folder / f"{name}.svg", [*programs, *tools, Path(__file__)])
 
 

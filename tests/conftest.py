@@ -1,13 +1,30 @@
-"""What the tests share: the options, and a chat of the step that a test file is about."""
+"""What the tests share: the options, the kinds of tests, and a chat of the step of a test file."""
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import parts
-from tools.harness import Chat, Client, Program, Server, Story, program, start_as_a_user_would
+import verdict
+from fake_server import FakeServer
+from marks import KINDS
+from tools.harness import (
+    DEADLINE,
+    Chat,
+    Client,
+    Program,
+    Server,
+    Story,
+    program,
+    start_as_a_user_would,
+)
+
+FOREIGN_DEADLINE = DEADLINE * 0.3  # 3 seconds: many waits may be in vain
+IN_VAIN = 12  # tests that fail one after the other: then the rest is not run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,8 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--client", help='test this client instead: --client "python3 my/client.py"')
 
 
+def is_foreign(config: pytest.Config) -> bool:
+    """Return whether it is somebody else's server or client that is tested."""
+    return bool(config.getoption("server") or config.getoption("client"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     start_as_a_user_would()
+    pytest.register_assert_rewrite("every_step", "properties")  # to show values there, too
+    if is_foreign(config):
+        config.pluginmanager.register(verdict.Verdict(config), "verdict")
+        if config.option.tbstyle == "auto":  # the verdict tells enough; all of it: --tb=short
+            config.option.tbstyle, config.option.reportchars = "no", ""
 
 
 class CannotRun(pytest.Module):
@@ -35,6 +62,45 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return None  # as ever
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check that each test of a step is marked with its kind; leave others' work its contract."""
+    kept, left = [], []
+    for item in items:
+        if not hasattr(item.module, "STEP"):
+            kept.append(item)
+            continue
+        kinds = {mark.name for mark in item.iter_markers() if mark.name in KINDS}
+        if len(kinds) != 1:
+            raise pytest.UsageError(f"{item.nodeid}: mark it as one of {', '.join(KINDS)}")
+        of_client = bool({"run_client", "client_command"} & set(item.fixturenames))
+        wanted = config.getoption("client" if of_client else "server")
+        ours = not is_foreign(config) or (kinds == {"contract"} and wanted)
+        (kept if ours else left).append(item)
+    if is_foreign(config):
+        kept.sort(key=verdict.order)  # the first cause first
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if is_foreign(item.config) and item.session.stash.get(FAILED, 0) >= IN_VAIN:
+        pytest.skip(verdict.GIVEN_UP)
+
+
+FAILED = pytest.StashKey[int]()  # tests that failed one after the other
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if is_foreign(item.config) and (report.when == "call" or report.failed):
+        failed = item.session.stash.get(FAILED, 0) + 1 if report.failed else 0
+        if report.when == "call" or report.failed:
+            item.session.stash[FAILED] = failed
+        report.user_properties.append(("verdict", verdict.of(item, call)))
+    return report
+
+
 @pytest.fixture
 def step(request: pytest.FixtureRequest) -> int:
     """The step that the test file is about."""
@@ -48,8 +114,10 @@ def foreign(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def story() -> Story:
-    return Story()
+def story(request: pytest.FixtureRequest) -> Story:
+    story = Story(FOREIGN_DEADLINE if is_foreign(request.config) else DEADLINE)
+    request.node.stash[verdict.STORY] = story
+    return story
 
 
 @pytest.fixture
@@ -67,11 +135,32 @@ def client_command(request: pytest.FixtureRequest, step: int) -> list[str]:
 
 
 @pytest.fixture
-def start(step: int, server_command: list[str], story: Story):
+def unbuffered(foreign: bool) -> dict[str, str] | None:
+    """The environment of a server: if it is somebody else's, it may forget to flush."""
+    return os.environ | {"PYTHONUNBUFFERED": "1"} if foreign else None
+
+
+def listens_on(pid: int) -> int | None:
+    """Return the port on which a process or one of its children listens."""
+    try:
+        process = psutil.Process(pid)
+        for one in [process, *process.children(recursive=True)]:
+            for connection in one.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    return connection.laddr.port
+    except psutil.Error:  # it has ended
+        pass
+    return None
+
+
+@pytest.fixture
+def start(step: int, foreign: bool, server_command: list[str], story: Story, unbuffered):
     """A function that starts a server and returns a chat; both end with the test."""
     running: list[tuple[Server, Chat]] = []
 
     def start_chat(*args: str, command: list[str] | None = None, **options) -> Chat:
+        if foreign and command is None:
+            options = {"env": unbuffered, "look": listens_on} | options
         server = Server(command or server_command, *args, story=story, **options)
         chat = Chat(step, server, story)
         running.append((server, chat))
@@ -87,6 +176,14 @@ def start(step: int, server_command: list[str], story: Story):
 def chat(start) -> Chat:
     """A server that runs with its default settings."""
     return start()
+
+
+@pytest.fixture
+def fake(story: Story):
+    """A server that the test plays itself."""
+    server = FakeServer(story)
+    yield server
+    server.close()
 
 
 @pytest.fixture

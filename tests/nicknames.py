@@ -1,6 +1,12 @@
 """Nicknames that fit and that do not, for steps 3 and 4."""
 
-GOOD = ["a", "Аня", "x" * 32, "ж" * 32, "👩‍🚀", "o'neil-42_[x]", "a*b/c", "名前"]
+GOOD = ["a", "Аня", "x" * 32, "ж" * 32, "名前", "o.neil-42_", "Straße", "2026", "_-."]
+# What is typed, and what it becomes by NFKC: one form for all that looks the same.
+NORMALISED = {
+    "decomposed letters": ("и\u0306ошка", "йошка"),
+    "full width": ("Ａｎｎ", "Ann"),
+    "a ligature": ("ﬁn", "fin"),
+}
 BAD = {
     "empty": "",
     "33 characters": "x" * 33,
@@ -9,10 +15,30 @@ BAD = {
     "no-break space": "ann\u00a0lee",
     "line separator": "ann\u2028lee",
     "a colon": "ann:",
+    "a comma": "ann,bob",
+    "an apostrophe": "o'neil",
     "escape": "ann\x1b[31m",
     "DEL": "ann\x7f",
     "C1": "ann\x9bK",
     "an override of direction": "ann\u202elee",
     "starts with *": "*ann",
     "starts with /": "/ann",
+    "an emoji": "ann👋",
+    "a zero-width space": "ann\u200b",
+    "a zero-width joiner": "an\u200dn",
+    "a soft hyphen": "an\u00adn",
+    "a word joiner": "an\u2060n",
+    "a Hangul filler": "ann\u3164",
+    "a Hangul filler of half width": "\uffa0ann",
+    "a Hangul filler at a syllable's start": "an\u115fn",
+    "a Hangul filler in a syllable": "an\u1160n",
+}
+# A name that is taken, and one that is the same but for letter case or form.
+SAME = {
+    "the same": ("ann", "ann"),
+    "capital letters": ("ann", "ANN"),
+    "white space around": ("ann", " Ann "),
+    "sharp s": ("straße", "STRASSE"),
+    "decomposed": ("йод", "и\u0306од"),
+    "full width": ("Ann", "ａｎｎ"),
 }

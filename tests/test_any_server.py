@@ -1,4 +1,4 @@
-"""The tests work for any server, and fail in just the properties that it lacks."""
+"""The tests work for any server, fail in just what it lacks, and say in Russian what to mend."""
 
 import os
 import subprocess
@@ -6,36 +6,50 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
+from marks import posix_only
 from properties import PROPERTIES
 from tools.harness import STEPS
 
 TESTS = Path(__file__).parent
+OTHERS = TESTS / "other_servers"
 
 
-def failed_properties(step: int, server: Path, tmp_path: Path) -> set[str]:
-    """Check another server for what this step should have; return the properties it lacks."""
-    command = f'"{sys.executable}" "{server}"'.replace("\\", "/")
-    report = tmp_path / "report.xml"
-    promised = {prop.id: prop.sentence for prop in PROPERTIES if prop.first <= step}
-    tests = [TESTS / f"test_{STEPS[step].name}.py::test_property[{id_}]" for id_ in promised]
-    subprocess.run(
+def judge(step: int, server: Path | str, *options: str, tests: list[str] | None = None):
+    """Run the tests of a step against a server; return what pytest has printed, and its status."""
+    command = server if isinstance(server, str) else f'"{sys.executable}" "{server}"'
+    module = TESTS / f"test_{STEPS[step].name}.py"
+    return subprocess.run(
         [
             sys.executable,
             "-m",
             "pytest",
             "-q",
+            "-n",
+            "0" if tests else "2",
             "-p",
             "no:cacheprovider",
-            *tests,
+            *(f"{module}::{test}" for test in tests or []),
+            *([] if tests else [module]),
             "--server",
-            command,
-            f"--junit-xml={report}",
+            command.replace("\\", "/"),
+            *options,
         ],
         cwd=TESTS.parent,
-        env=os.environ | {"CHAT_DEADLINE_SCALE": "0.15"},
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
         capture_output=True,
-        timeout=120,
+        encoding="utf-8",
+        timeout=170,
     )
+
+
+def failed_properties(step: int, server: Path, tmp_path: Path) -> set[str]:
+    """Check another server for what this step should have; return the properties it lacks."""
+    report = tmp_path / "report.xml"
+    promised = {prop.id: prop.sentence for prop in PROPERTIES if prop.first <= step}
+    tests = [f"test_property[{id_}]" for id_ in promised]
+    judge(step, server, f"--junit-xml={report}", tests=tests)
     cases = list(ElementTree.parse(report).iter("testcase"))
     assert len(cases) == len(promised)
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
@@ -48,17 +62,84 @@ def test_the_server_of_step_1_lacks_just_what_step_2_has_added(tmp_path):
 
 
 def test_a_server_that_a_student_wrote_in_another_place_passes(tmp_path):
-    server = tmp_path / "my server.py"
+    server = tmp_path / "мой server.py"
     server.write_bytes((STEPS[3] / "server.py").read_bytes())
     assert failed_properties(3, server, tmp_path) == set()
 
 
-def test_a_server_that_asks_one_newcomer_at_a_time_lacks_just_that(tmp_path):
-    source = (STEPS[3] / "server.py").read_text("utf-8")
-    question = "others = join(user, room)"
-    assert source.count(question) == 1
-    source = source.replace(question, f"with ONE_AT_A_TIME: {question}")
-    source = source.replace("\n\n\n", "\n\nONE_AT_A_TIME = threading.Lock()\n\n", 1)
+def changed(tmp_path: Path, step: int, *changes: tuple[str, str]) -> Path:
+    """Return a copy of a step's server in which something is different."""
+    source = (STEPS[step] / "server.py").read_text("utf-8")
+    for old, new in changes:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
     server = tmp_path / "server.py"
     server.write_text(source, "utf-8")
+    return server
+
+
+ONE_AT_A_TIME = (
+    (
+        "        if join(user, room):",
+        "        with ONE:\n            ok = join(user, room)\n        if ok:",
+    ),
+    ("def join(", "ONE = threading.Lock()\n\n\ndef join("),
+)
+
+
+def test_a_server_that_asks_one_newcomer_at_a_time_lacks_just_that(tmp_path):
+    server = changed(tmp_path, 3, *ONE_AT_A_TIME)
     assert failed_properties(3, server, tmp_path) == {"a newcomer who says nothing harms nobody"}
+
+
+@pytest.mark.parametrize(
+    ("step", "server"), [(3, "step3_queues.py"), (4, "step4_asyncio.py")], ids=["3", "4"]
+)
+def test_a_right_server_of_another_design_passes(step, server):
+    """A part of the contract tests; all of them: `pytest tests/test_step4* --server ...`."""
+    part = "property or quit or refused or taken or joined or left or author or stop or Windows"
+    done = judge(step, OTHERS / server, "-k", part)
+    assert done.returncode == 0, done.stdout
+    assert "Итог: все проверки пройдены" in done.stdout
+
+
+def test_the_verdict_names_the_first_cause_and_tells_its_story(tmp_path):
+    server = changed(tmp_path, 3, ("if user is not author]", "]"), *ONE_AT_A_TIME)
+    done = judge(3, server, "-k", "author or property or joined")
+    assert done.returncode == 1
+    verdict = done.stdout.partition("вердикт")[2]
+    assert "✗ Разговор: сообщения доходят до остальных" in verdict
+    assert "не выполнено: сообщение получают все остальные, а его автор — нет" in verdict
+    assert "ann ожидает '* bob joined'\n          но: пришло '* ann joined'" in verdict
+    assert "silent подключается и ничего не читает" in verdict, "a silent connect is named"
+    assert "Исправьте сначала: двое разговаривают одновременно." in verdict
+    _, _, beyond = verdict.partition("Сверх этого")
+    assert "клиент, который подключился и молчит, никому не мешает" in beyond
+
+
+def test_the_traceback_of_the_server_is_in_the_story(tmp_path):
+    server = changed(tmp_path, 3, ("    user = User(connection)\n", "    user = Usr(connection)\n"))
+    done = judge(3, server, tests=["test_property[two-people-talk-at-once]"])
+    assert "NameError: name 'Usr' is not defined" in done.stdout.partition("вердикт")[2]
+
+
+def test_a_server_that_does_not_flush_fails_in_just_that(tmp_path):
+    server = changed(tmp_path, 3, ("getsockname()), flush=True)", "getsockname()))"))
+    done = judge(3, server, "-k", "property or first_line")
+    assert "Исправьте сначала: первая строка вывода" in done.stdout
+    assert "Итог: пройдено 4 из 5" in done.stdout
+
+
+@posix_only
+@pytest.mark.parametrize("server", ["false", "sleep 1000"])
+def test_a_server_that_does_not_work_ends_the_run_soon(server):
+    done = judge(4, server, "-n", "3")
+    assert done.returncode == 1
+    assert "Не выполнялось проверок" in done.stdout
+    assert "Исправьте сначала" in done.stdout
+
+
+def test_no_test_of_this_projects_own_choices_runs_on_another_server():
+    options = ("--collect-only", "-n", "0", "-m", "own or limit")
+    done = judge(4, OTHERS / "step4_asyncio.py", *options)
+    assert done.returncode == 5, "pytest's status for: no tests"

@@ -36,7 +36,9 @@ def names(page: Path) -> str:
 
 def on_port(command: str, port: int) -> str:
     """Return the command for this Python and this port instead of 8080."""
-    command = PROGRAM.sub(rf"\g<0> --port {port}", command).replace("8080", str(port))
+    if "--port 9000" not in command:
+        command = PROGRAM.sub(rf"\g<0> --port {port}", command)
+    command = command.replace("8080", str(port))
     command = re.sub(r"sleep\(\d+\)", "sleep(3)", command)  # the pace of a test, not of a reader
     return re.sub(r"(?<![\w/.])(python3|\.venv/bin/python)\b", shlex.quote(sys.executable), command)
 
@@ -47,7 +49,7 @@ def test_every_command_runs(page):
     """Run a page's commands one after the other; a server runs until the next one starts."""
     if page.parent == ROOT and (reason := parts.why_not("report")):
         pytest.skip(reason)
-    server = None
+    server = tap = None
     environment = os.environ | {"CHAT_DEADLINE_SCALE": "0.5"}
     options = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
     found = commands(page)
@@ -60,7 +62,10 @@ def test_every_command_runs(page):
                 server = restart(server, command, options)
                 continue
             port = server.port if server else 0
-            line = on_port(command, port)
+            if "steps wire" in command:
+                tap = start_tap(command, port, options)
+                continue
+            line = on_port(command, port).replace("--port 9000", f"--port {tap.port if tap else 0}")
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
             line = line.replace("--seconds 600", "--seconds 1")
@@ -71,11 +76,26 @@ def test_every_command_runs(page):
             expected = EXPECTED_STATUS.get(command.split()[0], 0)
             if "steps probe" in command:
                 expected = 1 if STEPS[3] == page.parent else 0
+            if "steps check" in command:
+                expected = 1
+            if "steps probe" in command or "steps check" in command:
                 assert shown_lines(page, done.stdout) <= set(without_numbers(done.stdout))
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
             assert "Traceback" not in done.stderr, command
     finally:
+        end(tap)
         end(server)
+
+
+def start_tap(command: str, port: int, options: dict) -> subprocess.Popen:
+    """Start the tap of a page between free ports."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = free.getsockname()[1]
+    words = shlex.split(on_port(command, port).replace("9000", str(listen)))
+    tap = subprocess.Popen(words, **options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    tap.port = listen
+    assert f"127.0.0.1:{listen}" in tap.stdout.readline()
+    return tap
 
 
 def without_numbers(text: str) -> list[str]:

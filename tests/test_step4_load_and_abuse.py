@@ -1,7 +1,6 @@
 """Step 4 under load and abuse: whatever a peer does, the others do not notice."""
 
 import itertools
-import os
 import random
 import re
 import signal
@@ -15,16 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from every_step import QUESTION, STOP_TIME, expect_idle, in_threads, processor_time
+from marks import contract, own, posix_only
 from misbehaviour import KINDS, misbehave
 from properties import PROPERTIES
-from tools.harness import Chat, Frames, Peer, prepared, program, wait_until
+from tools.harness import Chat, Frames, Peer, jittery, prepared, program, wait_until
 
 STEP = 4
 MEGABYTE = 2**20
-QUESTION = "* enter your nickname"
-posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and signals")
+FLOOD = 60  # seconds in which the slowest flood of these tests has to be over
 
 
+@own
 def test_the_registry_of_properties_holds_on_the_way_for_systems_without_msg_dontwait(start):
     """On Windows a socket cannot be told to send without waiting: all goes through writers."""
     command = prepared(program(4, "server"), "vars(socket).pop('MSG_DONTWAIT', None)")
@@ -36,7 +37,8 @@ def test_the_registry_of_properties_holds_on_the_way_for_systems_without_msg_don
 
 
 def flood_with_stalled_readers(chat: Chat, count: int) -> tuple[float, float]:
-    """Let 60 MB pass; return how long the readers waited for it, and MB by which memory grew."""
+    """Let 30 MB pass; return how long the readers waited for it, and MB by which memory grew."""
+    chat.story.deadline = FLOOD
     ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
     for number in range(count):
         stalled = chat.connect(f"stalled{number}", reads=False)
@@ -45,7 +47,7 @@ def flood_with_stalled_readers(chat: Chat, count: int) -> tuple[float, float]:
             other.expect(f"* stalled{number} joined")
     memory = Memory(chat)
     started = time.monotonic()
-    texts = [*(f"{number:01000}" for number in range(60_000)), "the end"]
+    texts = [*(f"{number:01000}" for number in range(30_000)), "the end"]
     size = sum(len(Frames.encode(f"ann: {text}")) for text in texts)
     ann.floods(*texts)
     for reader in (bob, carl):
@@ -57,8 +59,6 @@ def flood_with_stalled_readers(chat: Chat, count: int) -> tuple[float, float]:
         lines = reader.skip_to("ann: the end")
         assert [line for line in lines if line not in left] == expected, "lost or out of order"
         assert left <= set(lines), "who does not read is disconnected"
-    log = chat.server.stderr()
-    assert log.count("left: does not read") == count
     return duration, memory.grown()
 
 
@@ -84,29 +84,128 @@ class Memory:
         return (self.peak - self.before) / MEGABYTE
 
 
+@own
 @pytest.mark.parametrize("count", [1, 50])
 def test_readers_who_stop_delay_nobody_and_cost_little_memory(start, count):
     undisturbed, _ = flood_with_stalled_readers(start(), 0)
     disturbed, grown = flood_with_stalled_readers(start(), count)
-    assert grown < 40, f"memory grew by {grown:.0f} MB"
+    assert grown < 15 + 1.5 * count, f"memory grew by {grown:.0f} MB"
     # A ratio, and generous, for the machine may be busy; a chat that waits for them stands still.
-    assert disturbed < 3 * undisturbed + 1, f"{disturbed:.1f} s instead of {undisturbed:.1f} s"
+    assert disturbed < 3 * undisturbed + 1.5, f"{disturbed:.1f} s instead of {undisturbed:.1f} s"
 
 
+@contract("slow", "поток сообщений: читающие получают всё, переставшие читать отключаются")
+def test_readers_get_all_of_a_flood_and_who_has_stopped_is_disconnected(start):
+    flood_with_stalled_readers(start(), 3)
+
+
+@contract("slow", "отключённого за молчание соединение действительно закрывается")
+def test_who_is_cut_off_loses_the_connection(chat):
+    ann = chat.join("ann")
+    stalled = [chat.connect(f"stalled{number}", reads=False) for number in range(6)]
+    for one in stalled:
+        one.say(one.name)
+        ann.expect(f"* {one.name} joined")
+    process = psutil.Process(chat.server.process.pid)
+    chat.story.deadline = FLOOD
+    ann.floods(*(f"{number:01000}" for number in range(12_000)))
+    left = {ann.get() for _ in stalled}
+    assert left == {f"* {one.name} left" for one in stalled}
+    # Although they still do not read, and do not close: nothing of theirs stays with the server.
+
+    def connections() -> int:
+        return sum(c.status != psutil.CONN_LISTEN for c in process.net_connections("tcp"))
+
+    wait_until(lambda: connections() == 1, "only ann's connection stays", chat.story)
+    for one in stalled:
+        one.start_reading()
+        one.skip_to_end()
+
+
+@own
+def test_who_is_cut_off_leaves_no_thread_and_is_told_why_where_it_still_fits(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    process = psutil.Process(chat.server.process.pid)
+    threads = process.num_threads()
+    stalled = [chat.connect(f"stalled{number}", reads=False) for number in range(6)]
+    for one in stalled:
+        one.say(one.name)
+        for other in (ann, bob):
+            other.expect(f"* {one.name} joined")
+    late = stalled.pop()
+    ann.floods(*(f"{number:01000}" for number in range(12_000)))
+    assert bob.has_received(b"* stalled0 left", within=FLOOD)
+    late.start_reading()
+    chat.story.deadline = FLOOD
+    lines = late.skip_to_end()
+    assert lines[-1].startswith("* "), "no reason"
+    wait_until(lambda: process.num_threads() <= threads, "no thread stays behind", chat.story)
+
+
+@contract("slow", "один участник, который читает не сразу, получает всё")
+def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    texts = [f"{number:01000}" for number in range(700)]
+    ann.floods(*texts)
+    assert not ann.is_held_up()
+    slow.start_reading()
+    slow.expect(QUESTION, "* welcome, slow", "* online: ann, slow")
+    slow.expect(*(f"ann: {text}" for text in texts))
+
+
+@contract("slow", "кто читает медленно (1,2 МБ/с), но читает, получает всё")
+def test_a_reader_who_is_slow_but_reads_gets_everything(chat):
+    flood_for_a_slow_reader(chat, talkers=1)
+
+
+@own
+def test_a_slow_reader_gets_everything_from_three_who_flood(chat):
+    flood_for_a_slow_reader(chat, talkers=3)
+
+
+def flood_for_a_slow_reader(chat: Chat, talkers: int) -> None:
+    """Let 6 MB pass, and one read 1.2 MB/s: everything has to arrive, in order."""
+    chat.story.deadline = FLOOD
+    people = [chat.join(name) for name in ("ann", "bob", "carl")[:talkers]]
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    for person in people:
+        person.expect("* slow joined")
+    count = 6_000 // talkers
+    for person in people:
+        person.floods(*(f"{number:01000}" for number in range(count)), "/quit")
+    data, left = b"", 0
+    for chunk in read_slowly(slow.connection, 1.2e6):
+        left += (data[-5:] + chunk).count(b" left") - data[-5:].count(b" left")
+        data += chunk
+        if left == talkers:
+            break
+    for person in people:
+        said = re.findall(rf"{person.name}: (\d{{1000}})".encode(), data)
+        assert list(map(int, said)) == list(range(count)), "lost or out of order"
+
+
+@own
 def test_talkers_who_are_faster_than_the_room_cost_little_memory(chat):
+    chat.story.deadline = FLOOD
     ann, *talkers = [chat.join(name) for name in ("ann", "bob", "carl", "dora", "emil")]
     stalled = chat.connect("stalled", reads=False)  # makes the room slow until it is cut off
     stalled.say("stalled")
     ann.expect("* stalled joined")
     memory = Memory(chat)
-    texts = [f"{number:01000}" for number in range(8_000)]
+    texts = [f"{number:01000}" for number in range(4_000)]
     for talker in talkers:
         talker.floods(*texts)
     memory.watch_until_received(ann, 4 * len(texts) * len(Frames.encode(f"bob: {texts[0]}")))
     assert memory.grown() < 15, f"memory grew by {memory.grown():.0f} MB"
 
 
+@own
 def test_who_leaves_while_the_room_is_busy_gets_everything_until_the_farewell(chat):
+    chat.story.deadline = FLOOD
     ann, *others = [chat.join(name) for name in ("ann", "bob", "carl", "dora", "emil")]
     stalled = chat.connect("stalled", reads=False)  # makes the room slow until it is cut off
     stalled.say("stalled")
@@ -122,113 +221,217 @@ def test_who_leaves_while_the_room_is_busy_gets_everything_until_the_farewell(ch
         assert person.expect_end() == "the connection was closed"
 
 
-def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
+@contract("leave", "уходящий на медленной линии получает всё до * bye, без обрыва")
+@pytest.mark.parametrize("how", ["/quit", "half-close"])
+def test_who_leaves_on_a_slow_line_gets_everything_up_to_the_farewell(start, how):
+    chat = start("--max-pending", str(4 * MEGABYTE))
     ann = chat.join("ann")
     slow = chat.connect("slow", reads=False)
     slow.say("slow")
     ann.expect("* slow joined")
-    texts = [f"{number:01000}" for number in range(1500)]
-    ann.floods(*texts)
-    assert not ann.is_held_up()
-    slow.start_reading()
-    slow.expect(QUESTION, "* welcome, slow", "* online: ann, slow")
-    slow.expect(*(f"ann: {text}" for text in texts))
+    texts = [f"{number:01000}" for number in range(3_500)]
+    ann.floods(*texts, "/who")
+    ann.expect("* online: ann, slow")  # so all of it waits for the slow one
+    slow.half_close() if how == "half-close" else slow.say("/quit")
+    ann.expect("* slow left")
+    data = b"".join(read_slowly(slow.connection, 1.2e6))
+    expected = [QUESTION, "* welcome, slow", "* online: ann, slow"]
+    expected += [*(f"ann: {text}" for text in texts), "* bye"]
+    assert data == b"".join(map(Frames.encode, expected))
 
 
-def test_a_reader_who_is_slow_but_reads_gets_everything(chat):
+@contract("leave", "уходящего, который ничего не читает, сервер ждёт около секунды")
+def test_who_leaves_and_does_not_read_is_given_up_soon(chat):
     ann = chat.join("ann")
-    slow = chat.connect("slow", reads=False)
-    slow.say("slow")
-    ann.expect("* slow joined")
-    ann.floods(*(f"{number:01000}" for number in range(6_000)), "/quit")
-    read_slowly(slow.connection, 1.2e6, b"* ann left")
-    assert "slow left" not in chat.server.stderr()
-    ann.expect("* bye")
+    stalled = chat.connect("stalled", reads=False)
+    stalled.say("stalled")
+    ann.expect("* stalled joined")
+    ann.floods(*(f"{number:01000}" for number in range(700)), "/who")
+    ann.expect("* online: ann, stalled")
+    stalled.half_close()
+    ann.expect("* stalled left")
+    process = psutil.Process(chat.server.process.pid)
+    started = time.monotonic()
+    chat.story.deadline = 10
+
+    def connections() -> int:
+        return sum(c.status != psutil.CONN_LISTEN for c in process.net_connections("tcp"))
+
+    wait_until(lambda: connections() <= 1, "the stalled connection is closed", chat.story)
+    assert time.monotonic() - started < 5
 
 
+@own
 def test_who_asks_much_and_reads_slowly_delays_nobody(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     asker = chat.connect("asker", reads=False)
-    asker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     asker.say("asker")
     for other in (ann, bob):
         other.expect("* asker joined")
-    asker.floods(*["/" + "x" * 999] * 50_000)  # answers are as long
-    threading.Thread(target=read_slowly, args=(asker.connection,), daemon=True).start()
+    asker.floods(*["/help"] * 200_000)
+    threading.Thread(target=drain_slowly, args=(asker.connection, 1e6), daemon=True).start()
     longest, begun = 0.0, time.monotonic()
-    while (started := time.monotonic()) < begun + 4:
+    while (started := time.monotonic()) < begun + 3:
         ann.say("still there?")
         bob.skip_to("ann: still there?")
         longest = max(longest, time.monotonic() - started)
     assert longest < 1, f"{longest:.1f} s"
-    assert "asker left" not in chat.server.stderr(), "who reads, if slowly, is not cut off"
+    ann.say("/who")
+    assert ann.get() == "* online: ann, bob, asker", "who reads, if slowly, is not cut off"
 
 
+@own
 def test_who_asks_much_and_reads_gets_every_answer(start):
     chat = start("--max-pending", "65536")
     ann, asker = chat.join("ann"), chat.join("asker")
-    asker.floods(*["/who"] * 20_000, "the end")
-    asker.expect(*["* online: ann, asker"] * 20_000)
+    asker.floods(*["/who"] * 10_000, "the end")
+    asker.expect(*["* online: ann, asker"] * 10_000)
     ann.expect("asker: the end")
 
 
-def read_slowly(connection: socket.socket, rate: float = 3e6, end: bytes = b"the end") -> None:
-    """Read so many bytes in a second, until the end of the stream or the bytes `end`."""
+def read_slowly(connection: socket.socket, rate: float):
+    """Yield what comes, so many bytes a second, until the end of the stream."""
+    connection.settimeout(FLOOD)
     pause = threading.Event()
-    started, received, last = time.monotonic(), 0, b""
+    started, received = time.monotonic(), 0
+    while data := connection.recv(16_384):
+        yield data
+        received += len(data)
+        pause.wait(max(started + received / rate - time.monotonic(), 0))
+
+
+def drain_slowly(connection: socket.socket, rate: float) -> None:
     try:
-        while end not in last and (data := connection.recv(16_384)):
-            last = last[-len(end) :] + data
-            received += len(data)
-            pause.wait(max(started + received / rate - time.monotonic(), 0))
+        for _ in read_slowly(connection, rate):
+            pass
     except OSError:  # the server or the test has closed it
         pass
+
+
+@own
+@pytest.mark.parametrize("max_pending", ["1", "7"])
+def test_the_smallest_outbox_keeps_the_server_alive(start, max_pending):
+    chat = start("--max-pending", max_pending)
+    ann = chat.join("ann")
+    stalled = chat.connect("stalled", reads=False)
+    stalled.say("stalled")
+    ann.expect("* stalled joined")
+    ann.floods(*(f"{number:01000}" for number in range(8_000)))
+    ann.expect("* stalled left")
+    chat.join("carl")
 
 
 # Many at once
 
 
+@contract("talk", "много авторов сразу: каждый получает всё один раз и в одном порядке")
 def test_twelve_who_talk_at_once_all_get_everything_once_and_in_one_order(chat):
     people = [chat.join(f"user{number}") for number in range(12)]
+    chat.story.deadline *= 3
     for person in people:
-        person.floods(*(f"{number}" for number in range(150)))
+        person.floods(*(f"{number}" for number in range(100)))
     heard = {}
     for person in people:
-        heard[person] = [person.get() for _ in range(11 * 150)]
+        heard[person] = [person.get() for _ in range(11 * 100)]
         for other in people:
             said = [line for line in heard[person] if line.startswith(f"{other.name}:")]
             own = other is person
-            assert said == [] if own else said == [f"{other.name}: {n}" for n in range(150)]
+            assert said == [] if own else said == [f"{other.name}: {n}" for n in range(100)]
     for one, two in itertools.pairwise(people):
         own = (f"{one.name}:", f"{two.name}:")
         orders = [[line for line in heard[p] if not line.startswith(own)] for p in (one, two)]
         assert orders[0] == orders[1]
 
 
-def test_of_those_who_ask_for_one_nickname_in_the_same_moment_one_gets_it(chat):
-    for number in range(10):
+@contract("names", "из нескольких одновременных запросов одного имени выполняется один")
+def test_of_those_who_ask_for_one_nickname_in_the_same_moment_one_gets_it(start, foreign):
+    chat = start() if foreign else start(command=jittery(program(4, "server")))
+    for number in range(8):
         people = [chat.connect(f"person{number}.{i}") for i in range(6)]
         for person in people:
             person.expect(QUESTION)
         barrier = threading.Barrier(len(people))
 
-        def ask(person, nick=f"nick{number}", barrier=barrier) -> None:
+        def ask(index: int, people=people, barrier=barrier, nick=f"nick{number}") -> None:
             barrier.wait()
-            person.say(nick)
+            people[index].say(nick)
 
-        threads = [threading.Thread(target=ask, args=(person,)) for person in people]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        in_threads(len(people), ask)
         answers = [person.expect_server_line() for person in people]
-        assert sorted(answers)[:-1] == ["* this nickname is taken"] * 5
-        assert answers.count(f"* welcome, nick{number}") == 1
+        assert answers.count(f"* welcome, nick{number}") == 1, answers
+
+
+@contract("limits", "список участников длиннее кадра не мешает ни спросившему, ни остальным")
+def test_a_list_of_users_that_is_longer_than_a_frame_is_told_all_the_same(start):
+    chat = start("--max-clients", "800")
+    chat.story.deadline *= 3
+    crowd = []
+    for number in range(700):  # each name has 96 bytes
+        member = socket.create_connection(("127.0.0.1", chat.port), chat.story.deadline)
+        member.sendall(Frames.encode(f"{'名' * 28}{number:04}"))
+        crowd.append(member)
+    ann = chat.connect("ann")
+    ann.expect(QUESTION)
+    ann.say("ann")
+    ann.expect("* welcome, ann")
+    ann.has_received(b"0699", within=chat.story.deadline)
+    ann.say("/who", "/help")
+    while "/quit" not in ann.get("the answer to /help"):
+        pass
+    for member in crowd:
+        member.close()
+
+
+@contract("limits", "сколько бы ни пришло сверх --max-clients, потоков не больше, чем мест")
+def test_a_full_server_refuses_everybody_and_starts_no_thread_for_it(start):
+    chat = start("--max-clients", "5")
+    people = [chat.connect(f"member{number}") for number in range(5)]
+    for person in people:
+        person.expect(QUESTION)
+    process = psutil.Process(chat.server.process.pid)
+    threads, most = process.num_threads(), 0
+    chat.story.deadline *= 3
+    for _ in range(3):
+        crowd = [socket.create_connection(("127.0.0.1", chat.port)) for _ in range(100)]
+        for one in crowd:
+            one.settimeout(chat.story.deadline)
+            most = max(most, process.num_threads())
+            assert one.recv(4) == len("* server is full").to_bytes(4, "big")
+            assert one.recv(100) == b"* server is full"
+            assert one.recv(1) == b""
+        for one in crowd:
+            one.close()
+    assert most <= threads
+    people[0].say("ann")
+    people[0].expect("* welcome, ann")
+
+
+@own
+def test_refused_connections_that_stay_open_stop_neither_newcomers_nor_users(start):
+    chat = start("--max-clients", "2")
+    ann, bob = chat.join("ann"), chat.join("bob")
+    knockers = [chat.connect(f"knocker{number}", reads=False) for number in range(250)]
+    for knocker in knockers[:3]:
+        knocker.floods_bytes(b"x" * 1_000_000)
+    ann.say("hello")
+    bob.expect("ann: hello")
+    bob.say("/quit")
+    bob.expect("* bye")
+    bob.close()
+    found = []
+
+    def carl_is_in() -> bool:
+        carl = chat.connect("carl")
+        found.append(carl.get())
+        return found[-1] == QUESTION
+
+    wait_until(carl_is_in, "a place for carl", chat.story)
 
 
 # What a peer may do
 
 
+@contract("faults", "кто бы ни вёл себя неправильно, остальные разговаривают, ничего не остаётся")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
     process = psutil.Process(chat.server.process.pid)
@@ -250,15 +453,16 @@ def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
 
 
 def descriptors_of(process: psutil.Process) -> int:
-    return process.num_fds() if os.name == "posix" else process.num_handles()
+    return process.num_fds() if psutil.POSIX else process.num_handles()
 
 
-def test_ten_thousand_who_connect_and_close_leave_nothing_behind(chat):
+@own
+def test_five_thousand_who_connect_and_close_leave_nothing_behind(chat):
     chat.story.deadline *= 4  # thousands of threads at once, on a machine that may be busy
     process = psutil.Process(chat.server.process.pid)
     ann, bob = chat.join("ann"), chat.join("bob")
     threads, descriptors = process.num_threads(), descriptors_of(process)
-    for number in range(10_000):
+    for number in range(5_000):
         socket.create_connection(("127.0.0.1", chat.server.port)).close()
         if number % 500 == 0:
             ann.say(str(number))
@@ -271,6 +475,7 @@ def test_ten_thousand_who_connect_and_close_leave_nothing_behind(chat):
     assert "Traceback" not in chat.server.stderr()
 
 
+@contract("limits", "имя, которое приходит по байту, не продлевает время на вход")
 def test_a_nickname_that_drips_in_is_cut_off_in_time_and_delays_nobody(start):
     chat = start("--login-timeout", "1")
     ann, bob = chat.join("ann"), chat.join("bob")
@@ -291,6 +496,7 @@ def test_a_nickname_that_drips_in_is_cut_off_in_time_and_delays_nobody(start):
     slow.expect_end()
 
 
+@contract("limits", "отклонённая длина кадра не занимает памяти")
 def test_a_refused_length_costs_no_memory(chat):
     process = psutil.Process(chat.server.process.pid)
     chat.join("ann")
@@ -303,19 +509,17 @@ def test_a_refused_length_costs_no_memory(chat):
 # When the system has no more
 
 
+@contract("limits", "нет дескрипторов: вошедшие разговаривают, процессор свободен, потом — новые")
 @posix_only
 def test_out_of_file_descriptors_those_inside_go_on_and_newcomers_come_in_later(start):
     import resource
 
     limit = (40, 40)
     chat = start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
-    process = psutil.Process(chat.server.process.pid)
     ann, bob = chat.join("ann"), chat.join("bob")
-    crowd = [chat.connect(f"silent{number}") for number in range(60)]
-    wait_until(lambda: "cannot accept" in chat.server.stderr(), "no descriptor left", chat.story)
-    before = sum(process.cpu_times()[:2])
-    threading.Event().wait(1)  # the time that is measured
-    assert sum(process.cpu_times()[:2]) - before < 0.25
+    crowd = [chat.connect(f"silent{number}", reads=False) for number in range(60)]
+    threading.Event().wait(0.3)  # it has accepted all that it can
+    expect_idle(chat)
     ann.say("hello")
     bob.expect("ann: hello")
     for silent in crowd:
@@ -324,10 +528,11 @@ def test_out_of_file_descriptors_those_inside_go_on_and_newcomers_come_in_later(
     chat.join("carl")
 
 
-def test_out_of_threads_one_connection_is_refused_with_a_line_and_nothing_else(start):
-    prelude = (  # after the room, the log and three users, two threads do not start
+@own
+def test_out_of_threads_connections_are_refused_and_nothing_else(start):
+    prelude = (  # after the room and three users, two threads do not start
         "from itertools import chain, repeat;"
-        "fails = chain([False] * 5, [True] * 2, repeat(False));"
+        "fails = chain([False] * 4, [True] * 2, repeat(False));"
         "start = threading.Thread.start; threading.Thread.start = lambda thread:"
         " (_ for _ in ()).throw(RuntimeError('can\\'t start new thread')) if next(fails)"
         " else start(thread)"
@@ -336,7 +541,7 @@ def test_out_of_threads_one_connection_is_refused_with_a_line_and_nothing_else(s
     ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
     for _ in range(2):
         refused = chat.connect("refused")
-        assert "threads" in refused.expect_server_line()
+        refused.expect_server_line()
         refused.expect_end()
     ann.say("hello")
     bob.expect("ann: hello")
@@ -344,27 +549,12 @@ def test_out_of_threads_one_connection_is_refused_with_a_line_and_nothing_else(s
     chat.join("dora")  # the place of those who were refused is free
 
 
-def test_without_a_thread_for_a_writer_only_the_slow_user_is_disconnected(start):
-    prelude = (
-        "start = threading.Thread.start; threading.Thread.start = lambda thread:"
-        " start(thread) if 'write)' not in thread.name else"
-        " (_ for _ in ()).throw(RuntimeError('can\\'t start new thread'))"
-    )
-    chat = start(command=prepared(program(4, "server"), prelude))
-    ann = chat.join("ann")
-    stalled = chat.connect("stalled", reads=False)
-    stalled.say("stalled")
-    ann.expect("* stalled joined")
-    ann.floods(*(f"{number:01000}" for number in range(20_000)))
-    ann.expect("* stalled left")
-    wait_until(lambda: "no thread" in chat.server.stderr(), "the reason in the log", chat.story)
-
-
 # The stop
 
 
+@contract("stop", "остановка под нагрузкой: сервер завершается за 2 секунды, порядок не нарушен")
 @posix_only
-def test_a_stop_in_a_storm_delivers_what_was_accepted_and_ends_in_time(chat):
+def test_a_stop_in_a_storm_ends_in_time_and_leaves_no_gap(chat):
     readers = [chat.join("ann"), chat.join("bob")]
     stalled = chat.connect("stalled", reads=False)
     stalled.say("stalled")
@@ -375,7 +565,7 @@ def test_a_stop_in_a_storm_delivers_what_was_accepted_and_ends_in_time(chat):
     for reader in readers:
         assert reader.has_received(b"talker0: ", within=chat.story.deadline)
     chat.server.interrupt(signal.SIGTERM)
-    assert chat.server.exits(within=2) == 0
+    assert chat.server.exits(within=STOP_TIME) == 0
     assert "Traceback" not in chat.server.stderr()
     heard = []
     for reader in readers:
@@ -384,39 +574,105 @@ def test_a_stop_in_a_storm_delivers_what_was_accepted_and_ends_in_time(chat):
         for talker in talkers:
             said = [line for line in heard[-1] if line.startswith(f"{talker.name}: ")]
             assert said == [f"{talker.name}: {n:0500}" for n in range(len(said))], "no gap"
-    assert heard[0] == heard[1]
+    shorter, longer = sorted(heard, key=len)
+    assert longer[: len(shorter)] == shorter, "one order"
 
 
+@own
 @posix_only
-def test_a_stop_is_in_time_also_when_the_room_has_much_to_do(chat):
-    talkers = [chat.connect(name, reads=False) for name in ("ann", "bob", "carl")]
+@pytest.mark.parametrize("count", [3, 200])
+def test_a_stop_is_in_time_also_when_there_is_much_to_do(chat, count):
+    chat.story.deadline = FLOOD
+    talkers = [chat.connect(f"talker{number}", reads=False) for number in range(count)]
     for talker in talkers:
         talker.say(talker.name)
-        talker.floods(*["x" * 60_000] * 200)
+        talker.floods(*["x" * 60_000] * (600 // count))
         reading = (talker.connection, 1e6)  # so the room has to wait for each
-        threading.Thread(target=read_slowly, args=reading, daemon=True).start()
+        threading.Thread(target=drain_slowly, args=reading, daemon=True).start()
     flooded = 10 * MEGABYTE  # the system holds up to 3 MB of each, the rest waits in the room
     wait_until(lambda: sum(t.flooded for t in talkers) > flooded, "10 MB", chat.story)
     chat.server.interrupt(signal.SIGTERM)
-    assert chat.server.exits(within=2) == 0
+    assert chat.server.exits(within=STOP_TIME) == 0
     assert "Traceback" not in chat.server.stderr()
-    assert "left: the server stops" in chat.server.stderr()
+
+
+@own
+@posix_only
+def test_a_stop_sends_what_waits_to_those_who_still_read(chat):
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    texts = [f"{number:01000}" for number in range(900)]
+    ann.floods(*texts, "/who")
+    ann.expect("* online: ann, slow")
+    chat.server.interrupt()
+    slow.start_reading()
+    slow.expect(QUESTION, "* welcome, slow", "* online: ann, slow")
+    slow.expect(*(f"ann: {text}" for text in texts), "* server is shutting down")
+    slow.expect_end()
+    assert chat.server.exits(within=STOP_TIME) == 0
+
+
+@own
+@posix_only
+def test_a_stop_while_people_come_and_go_shows_no_traceback(start):
+    chat = start(command=jittery(program(4, "server")))
+    over = threading.Event()
+
+    def come_and_go(number: int) -> None:
+        while not over.is_set():
+            try:
+                peer = socket.create_connection(("127.0.0.1", chat.port), timeout=5)
+                peer.sendall(Frames.encode(f"guest{number}") + Frames.encode("hello"))
+                peer.close()
+            except OSError:  # it has stopped
+                return
+
+    ann = chat.join("ann")
+    stalled = chat.connect("stalled", reads=False)
+    stalled.say("stalled")
+    ann.expect("* stalled joined")
+    guests = threading.Thread(target=in_threads, args=(4, come_and_go))
+    guests.start()
+    ann.floods(*(f"{number:01000}" for number in range(3_000)))
+    ann.skip_to("* guest0 joined")
+    chat.server.interrupt()
+    status = chat.server.exits(within=STOP_TIME)
+    over.set()
+    guests.join()
+    assert status == 0
+    assert "Traceback" not in chat.server.stderr()
 
 
 # Rest
 
 
+@contract("limits", "молчащие участники не нагружают процессор")
 def test_silent_users_cost_no_cpu(chat):
-    # More than 200: from there on the thread of the room tells all that happens.
-    process = psutil.Process(chat.server.process.pid)
     for number in range(220):
         chat.connect(f"silent{number}").say(f"silent{number}")
     chat.people[0].skip_to("* silent219 joined")
-    before = sum(process.cpu_times()[:2])
+    threading.Event().wait(0.2)
+    before = processor_time(chat.server.process.pid)
     threading.Event().wait(1)  # the time that is measured
-    assert sum(process.cpu_times()[:2]) - before < 0.1
+    assert processor_time(chat.server.process.pid) - before < 0.1
 
 
+@own
+def test_who_was_behind_costs_no_cpu_after_catching_up(chat):
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    ann.floods(*(f"{number:01000}" for number in range(900)), "the end")
+    assert not ann.is_held_up()
+    slow.start_reading()
+    slow.skip_to("ann: the end")
+    expect_idle(chat, most=0.05)
+
+
+@own
 def test_a_moment_of_the_soak():
     soak = Path(__file__).parent / "soak.py"
     done = subprocess.run(

@@ -28,6 +28,7 @@ class Room:
         self.lock = threading.Lock()  # guards all of the following, and every send to a user:
         self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
         # What is not yet sent: the author and a frame; None in place of the frame of one who joins.
+        # To append to a deque is safe without the lock.
         self.said: deque[tuple[User | None, bytes | None]] = deque()
         self.behind: set[User] = set()  # those for whom something waits in the outbox
         self.somebody_behind = threading.Event()

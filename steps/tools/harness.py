@@ -25,6 +25,7 @@ STEPS = {
     int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
 MAX_SHOWN = 60  # characters of a message that a story shows
+LAST, LAST_OF_ONE = 30, 15  # events that a story tells: of all, and of the one who waits
 SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
 GLANCE = 0.05  # seconds between two looks at what cannot be waited for
 
@@ -41,7 +42,7 @@ def scale() -> float:
     return number
 
 
-DEADLINE = 20 * scale()  # seconds
+DEADLINE = 10 * scale()  # seconds
 
 
 def start_as_a_user_would() -> None:
@@ -59,28 +60,63 @@ class NotAsTold(AssertionError):
     """What happened is not what should have happened; the text tells the whole story."""
 
 
+class ConnectionFailed(NotAsTold, OSError):
+    """The server has not taken a connection, or what was sent on it."""
+
+
 class Story:
     """What everybody sent and received, in the order in which it happened."""
 
     def __init__(self, deadline: float = DEADLINE) -> None:
         self.deadline = deadline  # seconds until a wait is in vain
         self.events: list[tuple[str, str, str]] = []  # (who, "sends" or "gets", what)
+        self.programs: list[Program] = []  # whose complaints belong to the story
+        self.end = ("", "", "")  # of a story that failed: who expected what, and what came
 
     def add(self, who: str, verb: str, what: str) -> None:
         self.events.append((who, verb, what))
 
-    def fail(self, who: str, expected: str, instead: str) -> None:
-        """Raise NotAsTold with all that happened so far."""
-        told = [f"  {name:>8} {verb} {shown(what)}" for name, verb, what in self.events[-40:]]
-        raise NotAsTold(
-            "\n".join(["the story so far:", *told, f"{who} expected {expected}", f"but {instead}"])
-        )
+    def fail(self, who: str, expected: str, instead: str, kind: type = NotAsTold) -> None:
+        """Raise NotAsTold, or what `kind` says, with all that happened so far."""
+        self.end = (who, expected, instead)
+        told = [
+            f"  {name:>8} {verb} {shown(what) if what else ''}".rstrip()
+            for name, verb, what in self.last(who)
+        ]
+        lines = ["the story so far:", *told, f"{who} expected {expected}", f"but {instead}"]
+        raise kind("\n".join([*lines, *self.complaints()]))
+
+    def last(self, who: str) -> list[tuple[str, str, str]]:
+        """Return the events worth telling: the last ones, and the last ones of `who`."""
+        numbered = list(enumerate(self.events))
+        own = [number for number, event in numbered if event[0] == who][-LAST_OF_ONE:]
+        told = {*own, *range(max(len(numbered) - LAST, 0), len(numbered))}
+        return [event for number, event in numbered if number in told]
+
+    def complaints(self) -> list[str]:
+        """Return what the programs of this story have written to standard error: its end."""
+        lines = []
+        for program in self.programs:
+            if program.process.poll() is not None:
+                lines.append(f"{program.name} has ended with status {program.process.poll()}")
+            if "Traceback" in (errors := program.stderr()):
+                lines += [f"{program.name} wrote to standard error:", *errors.splitlines()[-25:]]
+        return lines
 
 
-def shown(text: str) -> str:
-    """Return `text` as a story shows it: quoted, and cut if it is long."""
-    quoted = repr(text)
-    return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}... ({len(text)} long)"
+def shown(text: str, other: str = "") -> str:
+    """Return `text` as a story shows it: quoted; if it is long, cut, but not where `other` differs.
+
+    What is cut out of the middle of a line is not the word that decides.
+    """
+    if len(repr(text)) <= MAX_SHOWN:
+        return repr(text)
+    pairs = enumerate(zip(text, other, strict=False))
+    same = next((n for n, (one, two) in pairs if one != two), min(len(text), len(other)))
+    start = max(same - MAX_SHOWN // 2, 0) if same > MAX_SHOWN // 2 else 0
+    end = start + MAX_SHOWN
+    before, after = "..." if start else "", "..." if end < len(text) else ""
+    return f"{before}{text[start:end]!r}{after} ({len(text)} long)"
 
 
 def program(step: int, name: str) -> list[str]:
@@ -123,6 +159,7 @@ class Program:
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=self.errors, **options
         )
+        story.programs.append(self)
         self.changed = threading.Condition()
         self.output = b""
         self.ended = False
@@ -140,6 +177,8 @@ class Program:
 
     def stderr(self) -> str:
         """Return what the program has written to standard error."""
+        if self.errors.closed:
+            return ""
         self.errors.seek(0)
         return as_text(self.errors.read())
 
@@ -151,7 +190,9 @@ class Program:
             )
             printed = as_text(self.output)
         if text not in printed:
-            instead = f"it printed {shown(printed)}, and to standard error {shown(self.stderr())}"
+            instead = (
+                f"it printed {printed[-400:]!r}, and to standard error {self.stderr()[-400:]!r}"
+            )
             self.story.fail(self.name, f"to print {shown(text)}", instead)
         return printed
 
@@ -188,13 +229,24 @@ class Server(Program):
 
     def __init__(self, command: str | Iterable[str], *args: str, story: Story, **options) -> None:
         address = ("--host", "127.0.0.1", "--port", "0")
+        look = options.pop("look", None)  # finds the port of a server that has not told it
         super().__init__(command, *address, *args, story=story, name="server", **options)
         try:
-            self.prints("listening on ")
-            self.port = int(self.prints("\n").split("\n")[0].rpartition(":")[2])
+            self.port = self._wait_for_port(look)
         except BaseException:
             self.__exit__()
             raise
+
+    def _wait_for_port(self, look: Callable[[int], int | None] | None) -> int:
+        end = time.monotonic() + self.story.deadline
+        while look and not self.ended and time.monotonic() < end:
+            if b"listening on " in self.output:
+                break
+            if port := look(self.process.pid):
+                return port
+            time.sleep(GLANCE)
+        self.prints("listening on ")
+        return int(self.prints("\n").split("\n")[0].rpartition(":")[2])
 
 
 class Client(Program):
@@ -260,17 +312,20 @@ class Peer:
     soon, for the one of this connection is small, however large the system lets others grow.
     """
 
+    late: frozenset[str] = frozenset()  # what this one may read, or not
+
     def __init__(self, port: int, name: str, dialect: type, story: Story, reads: bool = True):
         self.name, self.dialect, self.story = name, dialect, story
         self.connection = socket.socket()
         if not reads:  # before it connects: then TCP tells the server of no larger window
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-        self.connection.settimeout(DEADLINE)
+        self.connection.settimeout(story.deadline)
+        story.add(name, "connects" if reads else "connects and does not read", "")
         try:
             self.connection.connect(("127.0.0.1", port))
-        except BaseException:
+        except OSError as error:
             self.connection.close()
-            raise
+            story.fail(name, "to be connected", str(error), ConnectionFailed)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.closing = False
         self.changed = threading.Condition()
@@ -315,13 +370,19 @@ class Peer:
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
         self.story.add(self.name, "sends bytes", repr(data[:MAX_SHOWN]))
-        self.connection.sendall(data)
+        self._send(data)
 
     def say(self, *texts: str) -> None:
         """Send messages, all in one piece."""
         for text in texts:
             self.story.add(self.name, "sends", text)
-        self.connection.sendall(b"".join(map(self.dialect.encode, texts)))
+        self._send(b"".join(map(self.dialect.encode, texts)))
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.connection.sendall(data)
+        except OSError as error:
+            self.story.fail(self.name, "to be heard by the server", str(error), ConnectionFailed)
 
     def floods(self, *texts: str) -> None:
         """Send messages from a thread, all in one piece: the server may cease to take them."""
@@ -354,6 +415,10 @@ class Peer:
     def _take(self) -> bool:
         if self.message is None:
             self.message = self.dialect.take(self.stream)
+        if self.message in self.late:
+            self.late = self.late - {self.message}
+            self.message = None
+            return self._take()
         return self.message is not None
 
     def get(self, expected: str = "a message") -> str:
@@ -373,7 +438,7 @@ class Peer:
         for expected in messages:
             got = self.get(shown(expected))
             if got != expected:
-                self.story.fail(self.name, shown(expected), f"got {shown(got)}")
+                self.story.fail(self.name, shown(expected, got), f"got {shown(got, expected)}")
 
     def expect_server_line(self) -> str:
         """Check that the next message is one of the server's own; return it."""
@@ -411,12 +476,25 @@ class Peer:
 
             return self.changed.wait_for(found, within) and not self.ended
 
+    def skip_to_end(self) -> list[str]:
+        """Wait for the end of the stream; return the whole messages that came before it."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended, self.story.deadline)
+        if not self.ended:
+            self.story.fail(self.name, "the end of the stream", "it goes on")
+        skipped = []
+        while self._take():
+            skipped.append(self.get())
+        return skipped
+
     def expect_end(self) -> str:
         """Wait for the end of the stream, with nothing before it; return how it ended."""
         with self.changed:
             self.changed.wait_for(lambda: self.ended, self.story.deadline)
-        if not self.ended or self.stream:
-            instead = f"got {bytes(self.stream[:MAX_SHOWN])!r}" if self.stream else "it goes on"
+            waits = repr(self.message) if self._take() else ""
+        if not self.ended or self.stream or waits:
+            instead = waits or repr(bytes(self.stream[:MAX_SHOWN]))
+            instead = f"got {instead}" if self.stream or waits else "it goes on"
             self.story.fail(self.name, "the end of the stream", instead)
         return self.ended
 
@@ -454,14 +532,20 @@ class Peer:
 class Chat:
     """A running server of some step, and the people who talk there."""
 
-    def __init__(self, step: int, server: Server, story: Story) -> None:
+    def __init__(self, step: int, server: Server | None, story: Story) -> None:
         self.step, self.server, self.story = step, server, story
-        self.dialect = Frames if step == 4 else Lines
+        self.port = server.port if server else 0
+        self.dialect = self.dialect_of(step)
         self.people: list[Peer] = []
+
+    @staticmethod
+    def dialect_of(step: int) -> type:
+        """Return how messages stand in the stream of a step."""
+        return Frames if step == 4 else Lines
 
     def connect(self, name: str, reads: bool = True) -> Peer:
         """Connect somebody who then does nothing."""
-        peer = Peer(self.server.port, name, self.dialect, self.story, reads)
+        peer = Peer(self.port, name, self.dialect, self.story, reads)
         self.people.append(peer)
         return peer
 
@@ -482,6 +566,8 @@ class Chat:
             for other in self.people:
                 if other.joined:
                     other.expect(f"* {name} joined")
+                    if self.step == 3:  # it may be sent to whoever is here when its turn comes
+                        peer.late |= {f"* {other.name} joined"}
         peer.joined = True
         return peer
 

@@ -161,7 +161,8 @@ class Stage(Chat):
     def connect(self, name: str, reads: bool = True) -> Peer:
         self.story.add(name, tr("подключается", "connects"), "")
         if name in self.raw:
-            return super().connect(name, reads)
+            with self.story.hush():
+                return super().connect(name, reads)
         self.people.append(Person(self.step, self.server.port, name, self.story))
         return self.people[-1]
 

@@ -18,7 +18,7 @@ from tools.stage import FLOOD, SCENES, SILENCE, Scene, Stage, in_two_languages, 
 
 COUNT = 100  # lines that each of two people says while the other one does, too
 LAST = FLOOD[-1].encode()
-PAUSE = 0.03  # seconds between two lines at a terminal, for the eye to follow
+PAUSE = 0.02  # seconds between two lines at a terminal, for the eye to follow
 GONE = "the server has closed the connection"
 
 LEGEND = """

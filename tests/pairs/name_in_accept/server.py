@@ -38,8 +38,11 @@ def receive():
     while True:
         client, address = server.accept()
         print(f"Connected with {address}")
-        client.send("NICK".encode())
-        nickname = client.recv(1024).decode()
+        try:
+            client.send("NICK".encode())
+            nickname = client.recv(1024).decode()
+        except ConnectionError:
+            continue
         nicknames.append(nickname)
         clients.append(client)
         broadcast(f"{nickname} joined the chat".encode(), client)

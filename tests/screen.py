@@ -1,7 +1,9 @@
 """A client at a terminal: a pseudo-terminal with a screen that a test can look at."""
 
 import signal
+import termios
 import threading
+import time
 
 import pyte
 from ptyprocess import PtyProcess
@@ -9,6 +11,7 @@ from ptyprocess import PtyProcess
 from tools.harness import Story
 
 ROWS, COLUMNS = 24, 80
+SETTLED = 0.5  # seconds that a program may take before it reads single keys
 
 
 class Terminal:
@@ -17,6 +20,7 @@ class Terminal:
     def __init__(self, command: list[str], story: Story, name: str = "client", **options) -> None:
         self.story, self.name = story, name
         self.process = PtyProcess.spawn(command, dimensions=(ROWS, COLUMNS), **options)
+        self.output = b""  # all of it, as it came
         self.screen = pyte.Screen(COLUMNS, ROWS)
         # A program may ask where the cursor is: the terminal answers like a real one.
         self.screen.write_process_input = lambda text: self.process.write(text.encode())
@@ -31,6 +35,7 @@ class Terminal:
             while True:
                 data = self.process.read()
                 with self.changed:
+                    self.output += data
                     self.stream.feed(data)
                     self.changed.notify_all()
         except EOFError:
@@ -46,6 +51,12 @@ class Terminal:
         """Press keys: "\\r" is Enter, "\\x03" Ctrl-C, "\\x04" Ctrl-D, "\\x1b[A" the arrow up."""
         self.story.add(self.name, "types", keys)
         self.process.write(keys.encode())
+
+    def settles(self) -> None:
+        """Wait until the program reads single keys, if it does that: before, a key may be lost."""
+        end = time.monotonic() + SETTLED
+        while time.monotonic() < end and termios.tcgetattr(self.process.fd)[3] & termios.ICANON:
+            time.sleep(0.01)
 
     def shows(self, *expected: str, times: int = 1) -> None:
         """Wait until each of these is a line on the screen."""

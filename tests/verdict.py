@@ -1,0 +1,170 @@
+"""The verdict on somebody else's server or client, in Russian, the first cause first."""
+
+import re
+import sys
+
+import pytest
+
+from marks import TOPICS
+from tools.harness import STEPS, Story, shown
+
+STORY = pytest.StashKey[Story]()
+GIVEN_UP = "прервано: слишком много проверок подряд не прошли"
+MOST_EVENTS = 12  # lines of the story of a failure
+
+VERBS = {
+    "sends": "отправляет",
+    "sends bytes": "отправляет байты",
+    "gets": "получает",
+    "types": "вводит",
+    "closes": "закрывает соединение",
+    "half-closes": "закрывает передачу (FIN) и продолжает читать",
+    "resets": "обрывает соединение (RST)",
+    "floods with": "отправляет без остановки",
+    "connects": "подключается",
+    "connects and does not read": "подключается и ничего не читает",
+}
+# How the harness puts it, and what a student reads. What is not here stays as it is.
+WORDS = [
+    (r"nothing came within ([\d.]+) s", r"за \1 с ничего не пришло"),
+    (r"not a whole message: ", "неполное сообщение: "),
+    (r"the connection was closed", "соединение закрыто"),
+    (r"the connection was lost", "соединение оборвано"),
+    (r"to end within ([\d.]+) s", r"завершение за \1 с"),
+    (r"it runs on", "программа продолжает работать"),
+    (r"the end of the stream", "конец данных (FIN)"),
+    (r"it goes on", "соединение остаётся открытым"),
+    (r"to print ", "строку "),
+    (r"it printed ", "напечатано "),
+    (r"and to standard error ", "а в stderr "),
+    (r"a line of the server's, ", "служебную строку сервера "),
+    (r"to be connected", "соединение"),
+    (r"to be heard by the server", "что сервер примет данные"),
+    (r"^got ", "пришло "),
+    (r"(\d+) bytes", r"\1 байт"),
+    (r"\((\d+) long\)", r"(длина \1)"),
+    (r"it did not come true", "этого не произошло"),
+    (r"to rest", "отсутствие нагрузки, когда никто не пишет"),
+    (r"it burnt ([\d.]+) s of processor time in a second: does `recv` return b''\?",
+     r"за секунду израсходовано \1 с процессорного времени: recv возвращает b''?"),
+]  # fmt: skip
+
+
+def russian(text: str) -> str:
+    for english, translation in WORDS:
+        text = re.sub(english, translation, text)
+    return text
+
+
+def contract_of(item: pytest.Item) -> tuple[str, str]:
+    """Return the topic and the sentence of a test."""
+    mark = item.get_closest_marker("contract")
+    return mark.args if mark else ("start", item.name)
+
+
+def order(item: pytest.Item) -> int:
+    """Return the place of a test in a verdict."""
+    return list(TOPICS).index(contract_of(item)[0])
+
+
+def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
+    """Return what a verdict says of one test: JSON, for it may come from another process."""
+    topic, sentence = contract_of(item)
+    case = item.callspec.id if hasattr(item, "callspec") and "prop" not in item.fixturenames else ""
+    told: list[str] = []
+    if call.excinfo:
+        story = item.stash.get(STORY, None)
+        told = tell(story, call.excinfo) if story else [first_line(call.excinfo)]
+    return {
+        "step": item.module.STEP,
+        "topic": topic,
+        "sentence": sentence,
+        "case": case,
+        "told": told,
+    }
+
+
+def first_line(excinfo: pytest.ExceptionInfo) -> str:
+    return f"{excinfo.typename}: {str(excinfo.value).partition(chr(10))[0]}"
+
+
+def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
+    """Return the story of a failure in Russian."""
+    who, expected, instead = story.end
+    events = story.last(who)
+    lines = ["..."] if len(events) > MOST_EVENTS else []
+    for name, verb, what in events[-MOST_EVENTS:]:
+        lines.append(f"{name} {VERBS.get(verb, verb)} {shown(what) if what else ''}".rstrip())
+    if who:
+        lines += [f"{who} ожидает {russian(expected)}", f"но: {russian(instead)}"]
+    else:
+        lines.append(first_line(excinfo))
+    for line in story.complaints():
+        line = re.sub(r"(\w+) has ended with status (.+)", r"\1 завершился с кодом \2", line)
+        lines.append(line.replace("wrote to standard error:", "написал в stderr:"))
+    return lines
+
+
+class Verdict:
+    """Collects the reports of all tests, and sums them up at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.results: list[tuple[str, dict]] = []  # ("passed", "failed"), and what `of` returns
+        self.given_up = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        said = dict(report.user_properties).get("verdict")
+        if said and (report.when == "call" or report.failed) and not report.skipped:
+            self.results.append((report.outcome, said))
+        elif report.skipped and GIVEN_UP in str(report.longrepr):
+            self.given_up += 1
+
+    def pytest_terminal_summary(self, terminalreporter) -> None:
+        if hasattr(self.config, "workerinput") or not self.results:
+            return
+        sys.stdout.flush()
+        terminalreporter.section("вердикт")
+        for line in self.lines():
+            terminalreporter.write_line(line)
+
+    def lines(self) -> list[str]:
+        """Return the verdict as lines."""
+        lines = []
+        for core, heading in ((True, "То, о чём этот шаг"), (False, "Сверх этого: надёжность")):
+            lines += ["", f"{heading}:"]
+            for topic, (title, is_core) in TOPICS.items():
+                if is_core == core:
+                    lines += self.topic(topic, title)
+        failed = self.failures()
+        lines.append("")
+        if self.given_up:
+            lines.append(f"Не выполнялось проверок: {self.given_up} ({GIVEN_UP}).")
+        if not failed:
+            return [*lines, f"Итог: все проверки пройдены ({len(self.results)})."]
+        lines.append(f"Итог: пройдено {len(self.results) - len(failed)} из {len(self.results)}.")
+        first = min(failed, key=lambda one: list(TOPICS).index(one["topic"]))
+        lines.append(f"Исправьте сначала: {first['sentence']}.")
+        lines.append("Что должен делать сервер каждого шага, описано в steps/PROTOCOL.md,")
+        lines.append(f"как это устроено — в steps/{STEPS[first['step']].name}/README.md.")
+        return [*lines, "Все истории целиком: та же команда с ключом --tb=short."]
+
+    def failures(self) -> list[dict]:
+        return [said for outcome, said in self.results if outcome == "failed"]
+
+    def topic(self, topic: str, title: str) -> list[str]:
+        """Return the lines for one topic: its failures, the first one with its story."""
+        here = [(outcome, said) for outcome, said in self.results if said["topic"] == topic]
+        failed = [said for outcome, said in here if outcome == "failed"]
+        if not here:
+            return []
+        lines = [f"  {'✗' if failed else '✓'} {title}: {len(here) - len(failed)} из {len(here)}"]
+        sentences: dict[str, list[dict]] = {}
+        for said in failed:
+            sentences.setdefault(said["sentence"], []).append(said)
+        for sentence, cases in sentences.items():
+            which = ", ".join(said["case"] for said in cases if said["case"])
+            lines.append(f"      не выполнено: {sentence}" + (f" [{which}]" if which else ""))
+            if sentence == next(iter(sentences)):
+                lines += [f"          {line}" for line in cases[0]["told"]]
+        return lines
