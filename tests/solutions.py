@@ -62,7 +62,7 @@ def compare(before: Files, after: Files) -> str:
     lines = []
     for name in sorted(before.keys() | after.keys()):
         old, new = (files.get(name, "").splitlines(keepends=True) for files in (before, after))
-        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", n=2)
     return "".join(lines)
 
 

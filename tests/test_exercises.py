@@ -11,20 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solutions import EXERCISES, DoesNotFit, apply, compare, names, programs, solved, step_of, write
+from solutions import EXERCISES, DoesNotFit, apply, compare, names, solved, step_of, write
+from tools.harness import STEPS
 
 ROOT = Path(__file__).parent.parent
-IN_VAIN = "0.15"  # times as long as usual the test of an unsolved exercise waits
+LONG, SHORT = "4", "0.4"  # how long a test waits: what comes may come late, or will not come
 
 
-def check(exercise: str, folder: Path | None, report: Path, **environment: str) -> dict[str, str]:
-    """Run an exercise's test as a student does; return how each of its functions ended, and why."""
-    options = [f"--junit-xml={report}", "-q", "-n", "0", "-p", "no:cacheprovider"]
+def check(tests: list[str], folder: Path | None, report: Path, *options: str, **environment: str):
+    """Run tests of exercises as a student does; return how each function ended, and why."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     for program in ("server", "client") if folder else ():
-        path = str(folder / f"{program}.py").replace("\\", "/")
-        options += [f"--{program}", f'"{sys.executable}" "{path}"'.replace("\\", "/")]
+        words = f'"{sys.executable}" "{folder / program}.py"'
+        command += [f"--{program}", words.replace("\\", "/")]
     subprocess.run(
-        [sys.executable, "-m", "pytest", EXERCISES / f"test_{exercise}.py", *options],
+        [*command, f"--junit-xml={report}", *(EXERCISES / f"test_{name}.py" for name in tests)],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
@@ -32,34 +33,33 @@ def check(exercise: str, folder: Path | None, report: Path, **environment: str) 
     )
     ended = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        result = next(iter(case), None)
-        ended[case.get("name")] = "" if result is None else f"{result.tag}: {result.get('message')}"
+        result = next((child for child in case if child.tag != "properties"), None)
+        name = f"{case.get('classname')}.{case.get('name')}"
+        ended[name] = "" if result is None else f"{result.tag}: {result.get('message')}"
     assert ended
     return ended
 
 
 @pytest.mark.parametrize("exercise", names())
 def test_the_solution_of_an_exercise_passes_its_test(exercise, tmp_path):
-    write(solved(exercise), tmp_path / "my solution")
-    ended = check(exercise, tmp_path / "my solution", tmp_path / "report.xml")
+    folder = tmp_path / "моё решение"
+    write(solved(exercise), folder)
+    ended = check([exercise], folder, tmp_path / "xml", "-n", "0", CHAT_DEADLINE_SCALE=LONG)
     assert set(ended.values()) == {""}, ended
 
 
-@pytest.mark.parametrize("exercise", names())
-def test_a_step_without_the_solution_fails_in_all_that_an_exercise_tests(exercise, tmp_path):
-    write(programs(step_of(exercise)), tmp_path / "my solution")
-    ended = check(
-        exercise, tmp_path / "my solution", tmp_path / "report.xml", CHAT_DEADLINE_SCALE=IN_VAIN
-    )
-    passed = [name for name, result in ended.items() if not result.startswith(("fail", "error"))]
-    assert not passed
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_without_the_solutions_fails_in_all_that_its_exercises_test(step, tmp_path):
+    tests = [exercise for exercise in names() if step_of(exercise) == STEPS[step]]
+    ended = check(tests, STEPS[step], tmp_path / "xml", "-n", "3", CHAT_DEADLINE_SCALE=SHORT)
+    assert "" not in ended.values(), ended
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):
     for exercise, program in [("3_2", "server"), ("1_2", "client")]:
-        for result in check(exercise, None, tmp_path / "report.xml").values():
+        for result in check([exercise], None, tmp_path / "xml", "-n", "0").values():
             assert result == (
-                f"skipped: упражнение {exercise.replace('_', '.')}: назовите своё решение,"
+                f"skipped: упражнение {exercise.replace('_', '.')}: назовите решение,"
                 f' --{program} "python3 my/{exercise}/{program}.py"'
             )
 
@@ -101,7 +101,7 @@ def test_a_difference_fits_where_lines_have_moved(at_the_start, in_the_middle):
     assert apply(difference, {"x": moved(BEFORE)}) == {"x": moved(AFTER)}
 
 
-@pytest.mark.parametrize(("line", "hunk"), [("4\n", 3), ("5\n", 3), ("27\n", 23)])
+@pytest.mark.parametrize(("line", "hunk"), [("4\n", 4), ("5\n", 4), ("26\n", 24)])
 def test_a_difference_does_not_fit_where_its_lines_have_changed(line, hunk):
     changed = BEFORE.replace(line, "something else\n", 1)
     with pytest.raises(DoesNotFit, match=f"x, around line {hunk}:"):

@@ -1,8 +1,11 @@
 """Exercise 1.1: an echo server for several clients."""
 
+from marks import exercise
+
 STEP = 1
 
 
+@exercise("никто не ждёт, пока уйдёт другой клиент")
 def test_nobody_waits_for_another_client_to_leave(chat):
     ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
     for client in (carl, bob, ann):  # the last one to come is the first one to speak
@@ -10,6 +13,7 @@ def test_nobody_waits_for_another_client_to_leave(chat):
         client.expect(f"hello from {client.name}")
 
 
+@exercise("оборванное соединение и клиент, который не читает, не мешают остальным")
 def test_a_client_that_is_reset_or_does_not_read_stops_nobody_else(chat):
     ann = chat.join("ann")
     broken = chat.join("broken")

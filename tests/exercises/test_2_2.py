@@ -1,5 +1,7 @@
 """Exercise 2.2: a name for each of the two."""
 
+from marks import exercise
+
 STEP = 2
 QUESTION = "* enter your name"
 
@@ -14,6 +16,7 @@ def two(chat):
     return ann, bob
 
 
+@exercise("каждый видит, кто написал сообщение")
 def test_each_reads_who_has_said_it(chat):
     ann, bob = two(chat)
     bob.say("bob")
@@ -28,6 +31,7 @@ def test_each_reads_who_has_said_it(chat):
     bob.expect("* the other user has left")
 
 
+@exercise("пришедшее вместе с именем — сообщение")
 def test_what_comes_in_one_piece_with_the_name_is_a_message(chat):
     ann, bob = two(chat)
     ann.send("  Аня\r\nпривет\n".encode())

@@ -1,5 +1,7 @@
 """Exercise 4.1: /nick."""
 
+from marks import exercise
+
 STEP = 4
 
 
@@ -9,6 +11,7 @@ def online(peer):
     return set(peer.get("* online: ...").removeprefix("* online: ").split(", "))
 
 
+@exercise("новое имя видят все, и следующие сообщения идут под ним")
 def test_all_read_the_new_nickname_and_then_messages_under_it(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     ann.say("one", "/nick  zoe ", "two")  # in one piece: the order has to be kept
@@ -20,6 +23,7 @@ def test_all_read_the_new_nickname_and_then_messages_under_it(chat):
     assert online(bob) == {"bob"}
 
 
+@exercise("новое имя занято, старое свободно")
 def test_the_old_nickname_is_free_and_the_new_one_is_taken(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     ann.say("/nick zoe")
@@ -32,6 +36,7 @@ def test_the_old_nickname_is_free_and_the_new_one_is_taken(chat):
         everybody.expect("* bob is now Ann")
 
 
+@exercise("об имени, которое не подходит, сообщают только тому, кто его выбрал")
 def test_a_nickname_that_does_not_fit_is_refused_to_the_asker_alone(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     for wrong in ("/nick", "/nick a b", "/nick " + "x" * 33):
@@ -42,6 +47,7 @@ def test_a_nickname_that_does_not_fit_is_refused_to_the_asker_alone(chat):
         everybody.expect("* ann is now ANN")
 
 
+@exercise("/help называет команду /nick")
 def test_help_names_the_command(chat):
     ann = chat.join("ann")
     ann.say("/help")

@@ -1,5 +1,7 @@
 """Exercise 4.3: the last 20 messages for those who join."""
 
+from marks import exercise
+
 STEP = 4
 LAST = 20
 
@@ -18,6 +20,7 @@ def said_by_ann(numbers):
     return [f"ann: {number}" for number in numbers]
 
 
+@exercise("новый участник получает последние 20 сообщений")
 def test_who_joins_reads_the_last_20_messages_and_nothing_of_the_servers(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     ann.say("/who", *map(str, range(25)), "/help")
@@ -30,6 +33,7 @@ def test_who_joins_reads_the_last_20_messages_and_nothing_of_the_servers(chat):
     carl.expect("ann: hello")
 
 
+@exercise("если сообщений меньше 20, приходят все; если их нет, ничего")
 def test_fewer_messages_are_all_shown_and_none_are_not_mentioned(chat):
     ann = join(chat, "ann")
     bob = join(chat, "bob")
@@ -40,6 +44,7 @@ def test_fewer_messages_are_all_shown_and_none_are_not_mentioned(chat):
     carl.expect("* last messages: 2", "ann: one", "ann: two")
 
 
+@exercise("новый участник ничего не пропускает и ничего не получает дважды")
 def test_who_joins_in_the_middle_of_a_talk_misses_nothing_and_reads_nothing_twice(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     ann.floods(*map(str, range(20_000)))
