@@ -231,8 +231,10 @@ def test_a_student_puts_in_a_listing_a_screenshot_and_a_second_author(copy):
     student = copy / "report/student.toml"
     change(student, "^coauthor = .*", 'coauthor = "Вторая А. Б."')
     change(student, "^role = .*", 'role = "Выполнили: студенты"')
+    student.write_bytes(b"\xef\xbb\xbf" + student.read_bytes())
     done = run(copy)
     assert done.returncode == 0, done.stderr
+    assert report.read_bytes().startswith(b"# ")
     word = docx.Document(copy / "report/report.docx")
     assert any("мой код" in paragraph.text for paragraph in word.paragraphs)
     assert "Вторая А.\u00a0Б." in [cell.text for cell in word.tables[0]._cells]
