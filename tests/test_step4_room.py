@@ -201,6 +201,7 @@ def test_nothing_overtakes_what_waits(enter):
     received = b""
     for frame in frames:
         bob.user.send(frame)
+        bob.user.send_rest()
         received += bob.end.recv(1500)  # now there may be room, but not for the next one
     while len(received) < len(b"".join(frames)):
         bob.user.send_rest()
@@ -248,6 +249,20 @@ def test_too_much_that_waits_ends_in_a_farewell_and_the_others_are_told(room, en
     assert "did not read" in texts[-1]
     assert texts[:-1] == [f"ann: {n:05} {'x' * 10_000}" for n in range(len(texts) - 1)]
     assert bob.user.connection.recv(1) == b"", "the user's thread would wait for ever"
+
+
+@own
+def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(room, enter):
+    ann, bob, back = enter("ann"), enter("bob"), enter("ann", late=True)
+    bob.hears("* welcome, bob", "* online: ann, bob")
+    ann.user.outbox.append(b"something that waits")
+    back.user.nick = "ann"
+    with room.lock:
+        room.said.append((back.user, None))  # as `join` does, whose thread waits for the lock
+        room.cut_off(ann.user)
+        room.send_said()
+    bob.hears("* ann left", "* ann joined")
+    back.hears("* welcome, ann", "* online: bob, ann")
 
 
 class Clock:
