@@ -258,7 +258,6 @@ class Aftermath:
     done: list[tuple[str, dict]]
     load: list[float | None]  # of a processor: before, then twice after
     output: list[float]  # bytes a second that the server and the clients wrote, likewise
-    again: bool = False
 
 
 def after_kill(lab: Lab) -> Aftermath:

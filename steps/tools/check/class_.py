@@ -75,7 +75,9 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
             page.line(words("checking", server=pair.server.shown(), client=pair.client.shown()))
             page.line()
             scratch = Path(place) if wrapper else None
-            report = outer.run(pair, words, again=".", wrapper=wrapper, scratch=scratch)
+            report = outer.run(
+                pair, words, again=words("again_at_home"), wrapper=wrapper, scratch=scratch
+            )
             for result in report["checks"]:
                 page.check(result)
         report["folder"] = str(submission)

@@ -1,9 +1,11 @@
 """Which file of a folder is the server, which one the client, and how they are started."""
 
 import difflib
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +75,7 @@ class Side:
         """Return the command as people would type it in its folder."""
         runner, *rest = self.command
         names = [Path(word).name if Path(word).is_file() else word for word in rest]
-        return shlex.join([Path(runner).name, *names])
+        return typed([Path(runner).name, *names])
 
 
 @dataclass
@@ -111,6 +113,11 @@ def find(folder: Path, server: str | None = None, client: str | None = None) -> 
             near = Path(sides["server"].command[-1]) if role == "client" else None
             sides[role] = guessed(role, folder, texts, near)
     return Pair(folder, sides["server"], sides["client"], "\n".join(texts.values()))
+
+
+def typed(words: list[str]) -> str:
+    """Return a command as people type it on this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def uncopied(folder: str, names: list[str]) -> set[str]:
@@ -161,11 +168,13 @@ def read(path: Path) -> str:
 def named(command: str, folder: Path) -> Side:
     """Return the side that a command of the user starts."""
     try:
-        words = shlex.split(command, posix=sys.platform != "win32")
+        words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
         raise CannotRun("bad_command", command=command) from None
     if not words:
         raise CannotRun("bad_command", command=command)
+    if os.name == "nt":
+        words = [word.strip('"') for word in words]
     files = [word for word in words if Path(word).suffix in RUNNERS]
     places = [Path(word) for word in files]
     path = next((each for each in [*places, *(folder / p for p in places)] if each.is_file()), None)
@@ -175,7 +184,7 @@ def named(command: str, folder: Path) -> Side:
         words = [str(path.resolve()) if word == files[0] else word for word in words]
     if not shutil.which(words[0]) and not (folder / words[0]).exists():
         raise CannotRun("no_program", program=words[0])
-    if words[0] in ("python", "python3") and sys.platform != "win32":
+    if words[0] in ("python", "python3") and os.name != "nt":
         words[0] = shutil.which(words[0]) or words[0]
     inside = path and folder.resolve() in path.resolve().parents
     place = path.resolve().parent if inside else folder.resolve()

@@ -138,14 +138,13 @@ class Session:
         screens = {
             who: visible(raw, most, str(self.lab.pair.folder)) for who, raw in failure.pictures
         }
-        target = self.settings["again"]
         return {
             "typed": list(failure.typed),
             "expected": words["expected"],
             "seen": screens,
             "cause": words["cause"],
             "read": words["read"],
-            "again": f"python3 steps check {target} --only {name}",
+            "again": f"{self.settings['again']} --only {name}",
             "server_said": failure.server_said,
         }
 

@@ -25,7 +25,6 @@ The JSON of --json, one object:
 import argparse
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -111,12 +110,14 @@ def show(page: Page, only: str | None):
 
 
 def again(folder: Path, options: argparse.Namespace) -> str:
-    """Return the arguments that run the same pair again."""
-    words = [] if options.folder is None else [str(folder)]
+    """Return the command that checks the same pair again."""
+    words = ["py" if os.name == "nt" else "python3", "steps", "check"]
+    if options.folder is not None:
+        words.append(str(folder))
     for name in "server", "client":
         if value := getattr(options, name):
             words += [f"--{name}", value]
-    return shlex.join(words)
+    return find.typed(words)
 
 
 def finish(report: dict, options: argparse.Namespace, words: Words, page: Page) -> int:

@@ -772,6 +772,7 @@ PAGE = {
     "cause": ("вероятно", "likely"),
     "read": ("прочитать", "read"),
     "again": ("повторить", "again"),
+    "again_at_home": ("python3 steps check ПАПКА", "python3 steps check FOLDER"),
     "server_said": ("сервер", "server"),
     "of_server": ("сервера", "the server's"),
     "nothing": ("(ничего не появилось)", "(nothing came)"),
