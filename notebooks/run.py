@@ -1,4 +1,4 @@
-"""Executes the notebook without a browser: `python notebooks/run.py` (under 5 minutes).
+"""Executes the notebook without a browser: `python notebooks/run.py` (up to 4 minutes).
 
 The full run is saved in its place, `broadcast_latency.ipynb`, with its results in `results/`.
 With --quick (half a minute), or with a parameter changed by the environment (LAB_SIZES=2,5,10),

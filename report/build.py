@@ -1,11 +1,11 @@
-"""Build the lab report: report.pdf and report.docx out of report.md, the code and the results.
+"""Собирает отчёт: report.pdf и report.docx из report.md, программ и результатов измерений.
 
-Run:  python report/build.py           fill the markers of report.md, make the PDF and the DOCX
-      python report/build.py check     say what is out of date or wrong; write nothing
-      python report/build.py values    print what an inline value can name
-      python report/build.py site      make the site in report/site
-
-fill.py and values.py tell what the markers of report.md mean.
+python report/build.py          вписать листинги и числа в report.md, сделать PDF и DOCX
+python report/build.py check    назвать всё, что устарело или неверно; ничего не менять
+python report/build.py final    то же перед сдачей: незаполненные места считаются ошибками
+python report/build.py values   показать всё, что можно назвать в метке value
+python report/build.py runs     заново проверить программы: pytest и python3 steps check
+python report/build.py site     сделать сайт в папке report/site
 """
 
 import argparse
@@ -21,40 +21,40 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 sys.dont_write_bytecode = True  # `check` writes nothing at all
 
+import facts  # noqa: E402
 from tools import entry  # noqa: E402
 
 try:
     import checks
     import document
-    import facts
     import fill
     import pdf
+    import runs
     import student
     import word
-    from project import REPORT, SOURCE, Problem, read
 except ModuleNotFoundError as error:
-    sys.exit(entry.missing("build", error, "report"))
+    sys.exit(facts.missing("build", error))
+
+from facts import REPORT, SOURCE, Problem  # noqa: E402
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
-AGAIN = "run: python report/build.py"
+AGAIN = "python report/build.py"
 
 
 def main() -> int:
     """Do what is asked for; return the exit status."""
-    tasks = {"build": build, "check": check, "values": values, "site": site}
+    tasks = {"build": build, "check": check, "final": final, "values": values, "site": site}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", nargs="?", choices=tasks, default="build")
-    task = parser.parse_args().task
+    parser.add_argument("task", nargs="?", choices=[*tasks, "runs"], default="build")
+    parser.add_argument("folder", nargs="?", help="runs: папка со своими сервером и клиентом")
+    options = parser.parse_args()
     try:
-        return tell(tasks[task]())
+        work = (runs.make, options.folder) if options.task == "runs" else (tasks[options.task],)
+        problems = work[0](*work[1:])
     except Problem as problem:
-        return tell([str(problem)])
-
-
-def tell(problems: list[str]) -> int:
-    """Print problems, one line each; return the exit status."""
+        problems = [str(problem)]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -67,56 +67,67 @@ def step(name: str, work: Callable, *arguments: object) -> object:
     try:
         result = work(*arguments)
     except Problem:
-        print("stopped", flush=True)
+        print("не вышло", flush=True)
         raise
-    print(f"{time.perf_counter() - start:.1f} s", flush=True)
+    print(f"{time.perf_counter() - start:.1f} с", flush=True)
     return result
 
 
 def build() -> list[str]:
     """Fill report.md, make the PDF and the DOCX; return what is still wrong."""
-    fields = load_student()
-    filled = step("filling report.md", fill.fill, read(SOURCE))
+    filled = step("заполнение report.md", fill.fill, facts.read(SOURCE))
     if filled.problems:
         return filled.problems
-    for line in filled.stale:
-        print(f"  {line}: written anew")
-    SOURCE.write_text(filled.text, "utf-8", newline="\n")
-    tree = document.load(filled.text)
-    if absent := list(checks.missing(tree)):
+    if filled.stale:
+        print(f"вписано заново мест: {len(filled.stale)}; первое — {filled.stale[0]}")
+    facts.write(SOURCE, filled.text.encode())
+    if absent := list(checks.missing(filled.text)):
         return absent
-    title = student.title_page(fields, tree.theme)
-    content, pages = step("making report.pdf", pdf.make, tree, title)
-    PDF.write_bytes(content)
-    DOCX.write_bytes(step("making report.docx", word.make, tree, title, pages))
-    return list(checks.problems(filled.text, tree))
+    content, in_word = made(filled.text)
+    facts.write(PDF, content)
+    facts.write(DOCX, in_word)
+    warn(filled.text)
+    return list(checks.problems(filled.text)) + runs.outdated()
+
+
+def made(text: str) -> tuple[bytes, bytes]:
+    """Return the PDF and the DOCX."""
+    tree = document.load(text)
+    title = student.title_page(student.load(), tree.theme)
+    content, pages = step("report.pdf", pdf.make, tree, title)
+    return content, step("report.docx", word.make, tree, title, pages)
+
+
+def warn(text: str) -> None:
+    """Print what the author has not filled in yet."""
+    for line in unfilled(text):
+        print(f"предупреждение: {line}")
+
+
+def unfilled(text: str) -> list[str]:
+    """Return what the author has not filled in yet."""
+    return student.placeholders(student.load()) + list(checks.placeholders(text))
 
 
 def check() -> list[str]:
     """Return what is out of date or wrong."""
-    fields = load_student()
-    filled = step("comparing report.md", fill.fill, read(SOURCE))
-    tree = document.load(filled.text)
-    problems = filled.problems + [f"{line} is out of date ({AGAIN})" for line in filled.stale]
-    problems += checks.problems(filled.text, tree)
+    filled = step("report.md", fill.fill, facts.read(SOURCE))
+    problems = filled.problems + [f"{line} — устарело: {AGAIN}" for line in filled.stale]
+    problems += [*checks.problems(filled.text), *runs.outdated()]
+    warn(filled.text)
     if problems:
         return problems  # the PDF and the DOCX cannot be right before the text is
-    title = student.title_page(fields, tree.theme)
-    content, pages = step("comparing report.pdf", pdf.make, tree, title)
+    content, in_word = made(filled.text)
     if not PDF.is_file() or PDF.read_bytes() != content:
-        problems.append(f"report.pdf is not made from these sources ({AGAIN})")
-    content = step("comparing report.docx", word.make, tree, title, pages)
-    if not DOCX.is_file() or parts(DOCX.read_bytes()) != parts(content):
-        problems.append(f"report.docx is not made from these sources ({AGAIN})")
+        problems.append(f"report.pdf собран не из этих файлов: {AGAIN}")
+    if not DOCX.is_file() or parts(DOCX.read_bytes()) != parts(in_word):
+        problems.append(f"report.docx собран не из этих файлов: {AGAIN}")
     return problems
 
 
-def load_student() -> dict[str, str]:
-    """Return the fields of student.toml; warn of those that are not filled in yet."""
-    fields = student.load()
-    if names := student.placeholders(fields):
-        print(f"warning: {student.FILE} has placeholders: {', '.join(names)}")
-    return fields
+def final() -> list[str]:
+    """Return what has to be done before the report is handed in."""
+    return unfilled(facts.read(SOURCE)) + check()
 
 
 def parts(content: bytes) -> dict[str, bytes]:
@@ -130,7 +141,7 @@ def parts(content: bytes) -> dict[str, bytes]:
 
 def values() -> list[str]:
     """Print every path with its value."""
-    for path, value in facts.flat(facts.load()).items():
+    for path, value in facts.flat(fill.known()).items():
         print(f"{path} = {value}")
     return []
 
@@ -139,7 +150,7 @@ def site() -> list[str]:
     """Make the site of the report."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", REPORT / "mkdocs.yml"]
     done = subprocess.run(command, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
-    return ["mkdocs could not make the site"] if done.returncode else []
+    return ["mkdocs не сделал сайт: причина выше"] if done.returncode else []
 
 
 if __name__ == "__main__":

@@ -10,19 +10,22 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 
+import facts
 from tools import entry
 
 try:
     import drawing
 except ModuleNotFoundError as error:
-    sys.exit(entry.missing("diagrams", error, "report"))
+    sys.exit(facts.missing("diagrams", error))
 
 FOLDER = Path(__file__).resolve().parent / "diagrams"
 # Life lines run through the texts: a copy with a white rim beneath each keeps it legible.
 MESSAGE = re.compile(r'(<text [^>]*class="messageText"[^>]*style=")(.*?</text>)', re.S)
 RIMMED = r"\1stroke: #fff; stroke-width: 5px; \2\1\2"
+FRAME = re.compile(r'(?<=height=")(\d+)(?=" class="rect")')  # it ends at the last arrow
 PAPER = '<rect width="100%" height="100%" fill="#fff"/>'  # readers have dark themes
-SCALE = 0.2  # mm for a pixel, in diagrams that are not too wide: 16 px are then 9 pt
+FRAME_END = 8  # px
+SCALE = 0.18  # mm for a pixel: 16 px are 8.2 pt
 LOOK = {
     "fontFamily": "DejaVu Sans, Verdana, sans-serif",
     "theme": "base",
@@ -46,9 +49,9 @@ LOOK = {
         "actorMargin": 30,
         "boxMargin": 4,
         "boxTextMargin": 4,
-        "noteMargin": 6,
+        "noteMargin": 5,
         "diagramMarginX": 2,
-        "diagramMarginY": 8,
+        "diagramMarginY": 12,
     },
 }
 
@@ -66,14 +69,16 @@ def make(name: str, folder: Path = FOLDER) -> None:
 def sized(svg: str) -> str:
     """Return a diagram with the size that it has in print, in place of "as wide as the page"."""
     width, height = map(float, re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg).groups())
-    scale = min(SCALE, drawing.PRINTED / width)
-    size = f'width="{drawing.whole(width * scale)}" height="{drawing.whole(height * scale)}"'
+    if width * SCALE > drawing.PRINTED:
+        raise RuntimeError(f"{width * SCALE:.0f} мм: шире страницы; уменьшите actorMargin")
+    size = f'width="{drawing.whole(width * SCALE)}" height="{drawing.whole(height * SCALE)}"'
     return re.sub(r'width="100%"(.*?) style="[^"]*"', rf"{size}\1", svg, count=1)
 
 
 def legible(svg: str) -> str:
-    """Return a diagram on white, its texts apart from the lines behind them."""
+    """Return a diagram on white, its texts and arrows apart from the lines beside them."""
     head, start, rest = svg.partition(">")
+    rest = FRAME.sub(lambda height: str(int(height[0]) + FRAME_END), rest)
     return head + start + PAPER + MESSAGE.sub(RIMMED, rest)
 
 
@@ -84,13 +89,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which diagrams; without, all")
     wanted = parser.parse_args().names or names
     if unknown := [name for name in wanted if name not in names]:
-        parser.exit(2, f"diagrams: {unknown[0]!r} is none of {', '.join(names)}\n")
+        parser.exit(2, f"diagrams: нет диаграммы {unknown[0]!r}; есть: {', '.join(names)}\n")
     for name in wanted:
         print(f"{name}: ", end="", flush=True)
         try:
             make(name)
         except ModuleNotFoundError as error:
-            print(entry.missing("diagrams", error, "report"), flush=True)
+            print(facts.missing("diagrams", error), flush=True)
             return 1
         except RuntimeError as error:  # the text is no Mermaid; its second line shows the place
             print(" ".join(str(error).splitlines()[:2]), flush=True)

@@ -8,30 +8,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pypandoc
+from PIL import Image
 
-from project import REPORT, Problem
+from facts import REPORT, Problem
 
 READER = "gfm+tex_math_dollars-yaml_metadata_block"
 OPTIONS = ["--columns=10000"]  # keeps pandoc from giving long tables widths of its own
 KINDS = {"Рисунок": "figure", "Таблица": "table", "Листинг": "listing"}
 STEMS = {"рисун": "figure", "табли": "table", "листи": "listing"}
 BODIES = {"Table": "table", "CodeBlock": "listing"}
-CAPTION = re.compile(r"(Рисунок|Таблица|Листинг)\s(\d+)\s— .+")
+N = r"(?:[А-Я]\.)?\d+"  # a number, in an appendix with its letter
+CAPTION = re.compile(rf"(Рисунок|Таблица|Листинг)\s({N})\s— .+", re.M)
 SOURCES, APPENDIX = "Список использованных источников", "Приложение"
 
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
 ONLY_IN_MARKDOWN = re.compile(r"^<!-- fill: (head|contents) -->.*?^<!-- end -->$", re.M | re.S)
-NUMBER = re.compile(r"\d+")
-# «рисунок 3», «на рисунках 3 и 4», «таблицах 2, 3», «листинги 4–6»; not the caption itself
+NUMBER = re.compile(N)
+# «рисунок 3», «на рисунках 3 и 4», «таблицах 2, 3», «листинги А.1–А.3»; not the caption itself
 REFERENCE = re.compile(
-    r"(?!^\w+\s\d+\s— )\b(рисун|табли|листи)(\w+\s)(\d+(?:(?:, |\sи\s|–)\d+)*)(?![\d.]*\d)",
+    rf"(?!^\w+\s{N}\s— )\b(рисун|табли|листи)(\w+\s)({N}(?:(?:, |\sи\s|–){N})*)(?![\d.]*\d)",
     re.M | re.I,
 )
-CITATION = re.compile(r"(?<!\])\[(\d+(?:, с\.\s[^];]+)?(?:[;,–]\s?\d+(?:, с\.\s[^];]+)?)*)\](?!\()")
+PAGE = r"(?:, [сп]\.\s[^];]+)?"  # «с. 15», «п. 4.2»
+CITATION = re.compile(rf"(?<!\])\[(\d+{PAGE}(?:[;,–]\s?\d+{PAGE})*)\](?!\()")
 CITED = re.compile(r"(?:^|(?<=[;,–])|(?<=[;,]\s))\d+")
 
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
 PER_MM = {"mm": 1, "cm": 0.1, "in": 1 / 25.4, "pt": 72 / 25.4, "px": 96 / 25.4, "": 96 / 25.4}
+MOST_WEIGHT = 40  # letters: a column of a table with longer texts gets no more room for them
 
 
 @dataclass
@@ -47,11 +51,11 @@ def load(text: str) -> Document:
     text = outside_code(ONLY_IN_MARKDOWN.sub("", text), linked)
     title, *blocks = json.loads(pandoc(text, READER, "json"))["blocks"]
     if title["t"] != "Header" or title["c"][0] != 1:
-        raise Problem("report.md has to begin with a heading of level 1, the theme")
+        raise Problem("report.md:1: первая строка — тема работы: «# Тема»")
     blocks = join_captions(without_comments(blocks))
     raise_headings(blocks)
     set_enumerations(blocks)
-    anchor_sources(blocks)
+    set_widths(blocks)
     return Document(plain(title["c"][2]), blocks)
 
 
@@ -89,11 +93,12 @@ def linked(text: str) -> str:
         numbers = CITED.sub(lambda number: f"[{number[0]}](#source-{number[0]})", match[1])
         return rf"\[{numbers}\]"
 
-    return CITATION.sub(cite, REFERENCE.sub(link, text))
+    # A dash does not begin a line.
+    return CITATION.sub(cite, REFERENCE.sub(link, text)).replace(" — ", "\u00a0— ")
 
 
 def plain(node: object) -> str:
-    """Return the text of a part of the tree, without its looks."""
+    """Return the text of a part of the tree."""
     if isinstance(node, list):
         return "".join(map(plain, node))
     if not isinstance(node, dict) or node["t"] in ("RawInline", "Note"):
@@ -151,16 +156,17 @@ def size_picture(image: dict, percent: float) -> None:
 
 
 def size(target: str) -> tuple[float, float]:
-    """Return the width and height of an SVG in millimetres; the check tells of a missing one."""
+    """Return the width and height of a picture in millimetres."""
     path = REPORT / target
-    if not path.is_file():
-        return TEXT_WIDTH, 1
     try:
+        if path.suffix != ".svg":  # a screenshot: as wide as the page, if it is not smaller
+            with Image.open(path) as picture:
+                return tuple(side / 96 * 25.4 for side in picture.size)
         root = ET.parse(path).getroot()
         lengths = [re.fullmatch(r"([\d.]+)(\w*)", root.get(name)) for name in ("width", "height")]
         width, height = (float(length[1]) / PER_MM[length[2]] for length in lengths)
-    except (ET.ParseError, TypeError, KeyError):
-        raise Problem(f"{target} is no SVG with a width and a height") from None
+    except (OSError, ET.ParseError, TypeError, KeyError):
+        raise Problem(f"{target}: не картинка. Нужен PNG или SVG с шириной и высотой.") from None
     return width, height
 
 
@@ -214,15 +220,23 @@ def break_appendix(heading: dict) -> None:
 
 
 def set_enumerations(blocks: list[dict]) -> None:
-    """Give enumerations a bracket after the number, as the standard has it."""
+    """Give enumerations a bracket after the number; sources a full stop and a name to lead to."""
     for enumeration in every("OrderedList", blocks):
         enumeration["c"][0][2] = {"t": "OneParen"}
-
-
-def anchor_sources(blocks: list[dict]) -> None:
-    """Give each source a name that citations lead to, and a full stop after its number."""
     for heading, block in itertools.pairwise(blocks):
         if heading["t"] == "Header" and plain(heading) == SOURCES and block["t"] == "OrderedList":
             block["c"][0][2] = {"t": "Period"}
             for number, item in enumerate(block["c"][1], 1):
                 item[0]["c"] = [{"t": "Span", "c": [[f"source-{number}", [], []], item[0]["c"]]}]
+
+
+def set_widths(blocks: list[dict]) -> None:
+    """Make tables as wide as the text, and their columns as what is in them needs."""
+    for table in every("Table", [block["c"][1] for block in blocks if block["t"] == "Div"]):
+        _, _, columns, head, [body], _ = table["c"]
+        rows = [[plain(cell[4]) for cell in row[1]] for row in [*head[1], *body[3]]]
+        weights = [
+            min(max(map(len, column)), MOST_WEIGHT) + 4 for column in zip(*rows, strict=True)
+        ]
+        for column, weight in zip(columns, weights, strict=True):
+            column[1] = {"t": "ColWidth", "c": weight / sum(weights)}

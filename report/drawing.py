@@ -1,6 +1,5 @@
 """What the pictures of the report share: a mark of their sources, and a PNG beside each SVG."""
 
-import hashlib
 import io
 import os
 import re
@@ -11,7 +10,7 @@ import matplotlib
 import typst
 from PIL import Image
 
-from project import ROOT
+from facts import ROOT, digest
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
 PRINTED = 165  # mm: how wide a picture may be, on A4 between margins of 30 and 15 mm
@@ -25,8 +24,7 @@ PAGE = """
 def mark(sources: Iterable[str]) -> str:
     """Return the line that ends an SVG: its sources, as paths from the root, and their hash."""
     names = sorted(sources)
-    texts = "\0".join((ROOT / name).read_text("utf-8") for name in names)
-    return f"<!-- {hashlib.sha256(texts.encode()).hexdigest()} of {' '.join(names)} -->\n"
+    return f"<!-- {digest(names)} of {' '.join(names)} -->\n"
 
 
 def save(svg: str, path: Path, sources: Iterable[Path]) -> None:
@@ -56,7 +54,7 @@ def is_current(path: Path) -> bool:
     """Return whether an SVG and its PNG are here, made from the sources as they are now."""
     if not (path.is_file() and path.with_suffix(".png").is_file()):
         return False
-    svg = path.read_text("utf-8")
+    svg = path.read_text("utf-8").replace("\r\n", "\n")
     found = re.search(r"<!-- \w+ of (.*) -->\n\Z", svg)
     names = found[1].split() if found else []
     there = names and all((ROOT / name).is_file() for name in names)

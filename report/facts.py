@@ -1,27 +1,77 @@
-"""The data that the report's values and tables come from: measurements, the code, the tests."""
+"""What the report takes from elsewhere: measurements, the code of the steps, the tests' verdicts.
+
+Markers of report.md name a fact by its dotted path, such as `fit.step4.us_per_recipient`; the task
+`values` of build.py prints all of them. An expression may reckon with facts and compare them.
+"""
 
 import ast
+import hashlib
+import io
 import json
+import math
 import re
-import subprocess
-import sys
+import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 
-from project import ROOT, Problem, read
+REPORT = Path(__file__).resolve().parent
+ROOT = REPORT.parent
+SOURCE = REPORT / "report.md"
+SUMMARY, RUNS = "notebooks/results/summary.json", "report/runs.json"
 
-SUMMARY = "notebooks/results/summary.json"
-COLLECT = ["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
-COLLECT += ["-p", "no:hypothesispytest", "tests"]  # which writes, too
-COLLECTED = re.compile(r"^(\d+) tests? collected", re.M)
+PATH = re.compile(r"\b[a-z]\w*(?:\.\w+)+")
+REST = re.compile(r"(?:[\d\s.+*/()<>=-]|v\d+|and|or|not)*")  # of an expression, without its paths
+ROUNDING = re.compile(r"\s(~|\.)(\d)$")  # ` ~2`: two digits that count; ` .2`: two decimals
+
+
+class Problem(Exception):
+    """Something that the author of the report has to mend, in one line."""
+
+
+def read(path: str | Path) -> str:
+    """Return the text of a file, given by its path from the root of the project."""
+    try:
+        return (ROOT / path).read_text("utf-8-sig")  # Windows' Notepad may begin it with a mark
+    except OSError as error:
+        raise Problem(f"{path}: файл не читается ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise Problem(f"{path}: файл не в кодировке UTF-8. Сохраните его в UTF-8.") from None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file; raise Problem where that is impossible, as in Windows while it is shown."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise Problem(
+            f"{path.relative_to(ROOT).as_posix()}: файл не записать ({error.strerror}). "
+            "Если он открыт в другой программе, закройте его и повторите."
+        ) from None
+
+
+def missing(name: str, error: ModuleNotFoundError) -> str:
+    """Return the line that says how to get a package that is not installed."""
+    return (
+        f"{name}: нет библиотеки {error.name}. Установите report/requirements.txt, как показано "
+        "в README.md, и запускайте Python из .venv."
+    )
 
 
 def load() -> dict:
-    """Return everything that a value can name."""
+    """Return all facts."""
+    return {
+        **read_json(SUMMARY),
+        **read_json(RUNS),
+        "code": of_code(),
+    }
+
+
+def read_json(path: str) -> dict:
+    """Return what a file of JSON holds."""
     try:
-        measured = json.loads(read(SUMMARY))
+        return json.loads(read(path))
     except json.JSONDecodeError as error:
-        raise Problem(f"{SUMMARY} is no JSON: {error}") from None
-    return {**measured, "code": of_code(), "tests": of_tests()}
+        raise Problem(f"{path}:{error.lineno}: это не JSON: {error.msg}") from None
 
 
 def of_code() -> dict:
@@ -29,20 +79,17 @@ def of_code() -> dict:
     facts = {}
     for folder in sorted(ROOT.glob("steps/step*_*/")):
         programs = {path.stem: of_program(path) for path in sorted(folder.glob("*.py"))}
-        lines = sum(program["lines"] for program in programs.values())
-        facts[folder.name.partition("_")[0]] = {"lines": lines, **programs}
+        facts[folder.name.partition("_")[0]] = programs
     return facts
 
 
 def of_program(path: Path) -> dict:
     """Return the number of lines, the plain constants and the defaults of the options."""
     text = path.read_text("utf-8")
-    tree = ast.parse(text)
     facts: dict = {"lines": len(text.splitlines()), "options": {}}
-    for node in tree.body:
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            facts[node.targets[0].id] = node.value.value
-    for node in ast.walk(tree):
+            facts |= {t.id: node.value.value for t in node.targets if isinstance(t, ast.Name)}
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             name = node.args[0].value.lstrip("-").replace("-", "_")
             for keyword in node.keywords:
@@ -51,33 +98,72 @@ def of_program(path: Path) -> dict:
     return facts
 
 
-def of_tests() -> dict:
-    """Return how many tests there are, in how many functions, files and lines."""
-    files = sorted(ROOT.glob("tests/*.py"))
-    text = "".join(path.read_text("utf-8") for path in files)
-    return {
-        "count": collected(),
-        "functions": len(re.findall(r"^ *def test_", text, re.M)),
-        "files": sum(path.name.startswith("test_") for path in files),
-        "lines": len(text.splitlines()),
-        "properties": len(re.findall(r"^@has_from", text, re.M)),
-    }
+def digest(paths: Iterable[str]) -> str:
+    """Return a hash of files; of Python, only what is no comment counts."""
+    texts = []
+    for path in paths:
+        text = (ROOT / path).read_text("utf-8")
+        texts.append(without_comments(text) if path.endswith(".py") else text)
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def collected() -> int:
-    """Return the number of tests that pytest would run."""
-    command = [sys.executable, "-B", "-m", "pytest", *COLLECT]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    found = COLLECTED.search(done.stdout)
-    if done.returncode or not found:
-        raise Problem("pytest cannot collect the tests: see `pytest --collect-only`")
-    return int(found[1])
+def without_comments(text: str) -> str:
+    """Return the lines of a program that are more than a comment."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def flat(data: dict, prefix: str = "") -> dict:
-    """Return the values by their dotted paths."""
+    """Return the facts by their dotted paths."""
     paths = {}
     for key, value in data.items():
         path = prefix + key
         paths |= flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
     return paths
+
+
+def evaluate(expression: str, data: dict) -> float | str | bool:
+    """Return what an expression of facts and numbers comes to."""
+    found: dict[str, float | str] = {}
+
+    def name(path: re.Match) -> str:
+        found[f"v{len(found)}"] = look_up(path[0], data)
+        return f"v{len(found) - 1}"
+
+    text = PATH.sub(name, expression)
+    if not REST.fullmatch(text):
+        raise Problem(f"не понять выражения «{expression}»: возможны пути, числа, + - * / и < > ==")
+    try:
+        return eval(text, {"__builtins__": {}}, found)
+    except (SyntaxError, TypeError, ZeroDivisionError) as error:
+        raise Problem(f"«{expression}» не вычислить: {error}") from None
+
+
+def look_up(path: str, data: dict) -> float | str:
+    """Return the fact with a dotted path."""
+    place: object = data
+    for key in path.split("."):
+        place = place.get(key) if isinstance(place, dict) else None
+    if not isinstance(place, int | float | str):
+        raise Problem(f"нет значения {path}. Все значения: python report/build.py values")
+    return place
+
+
+def show(marker: str, data: dict) -> str:
+    """Return the value of an expression as Russian writes it: `fit.step4.r2 .3` gives 0,920."""
+    rounding = ROUNDING.search(marker)
+    value = evaluate(ROUNDING.sub("", marker), data)
+    if isinstance(value, str):
+        return value
+    sign, digits = rounding.groups() if rounding else (".", 0 if isinstance(value, int) else 2)
+    decimals = int(digits)
+    if sign == "~":
+        decimals -= 1 + (math.floor(math.log10(abs(value))) if value else 0)
+        value = round(value, decimals)
+    # Digits are grouped from five on, as the rules of typesetting have it.
+    text = f"{value:{'_' if abs(value) >= 10_000 else ''}.{max(decimals, 0)}f}"
+    return text.replace("_", "\u00a0").replace("-", "\u2212").replace(".", ",")

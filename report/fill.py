@@ -1,13 +1,13 @@
 """The markers of report.md: what stands between them is written by this module.
 
-    <!-- fill: KIND ARGUMENTS -->          a block: listing, file, table, head, contents
-    <!-- end -->
+    <!-- fill: KIND ARGUMENTS -->  ...  <!-- end -->             a block, on lines of its own
+    <!-- value: EXPRESSION ROUNDING -->0,35<!-- /value -->       a value in a line
+    <!-- choose: CONDITION | WORDS | OTHER WORDS -->WORDS<!-- /choose -->       words by numbers
+    <!-- claim: CONDITION -->                                    has to be true, or the build stops
 
-    <!-- value: EXPRESSION UNIT ROUNDING -->0,35<!-- /value -->          a value in a line
-
-Kinds of blocks: `listing FILE NAME...`, `file FILE` (both also `without-docstrings`), `table NAME`
-(a function of tables.py), `head` (from student.toml) and `contents`. values.py explains values.
-GitHub shows none of the comments.
+Kinds of blocks: `listing FILE NAME...` and `file FILE` (without docstrings if the last word is
+`without-docstrings`), `table NAME`, `output NAME`, `head` and `contents`. facts.py tells what
+expressions are. GitHub shows none of the comments.
 """
 
 import inspect
@@ -19,15 +19,21 @@ import facts
 import listings
 import student
 import tables
-import values
-from project import Problem
+from facts import Problem
 
 BLOCK = re.compile(r"^<!-- fill: (?P<what>.*?) -->\n(?P<old>.*?)^<!-- end -->$", re.M | re.S)
-VALUE = re.compile(r"<!-- value: (?P<what>.*?) -->(?P<old>.*?)<!-- /value -->", re.S)
-KNOWN = re.compile(r"<!-- (fill: .*|end|value: .*|/value|pagebreak|width: \d+%) -->")
+INLINE = re.compile(
+    r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->"
+)
+CLAIM = re.compile(r"<!-- claim: (.*?) -->")
+KNOWN = re.compile(
+    r"<!-- (fill: .*|end|value: .*|/value|choose: .*|/choose|claim: .*|pagebreak|width: \d+%) -->"
+)
+CLOSES = {"end": "fill", "/value": "value", "/choose": "choose"}
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 HEADING = re.compile(r"^(#{2,3}) (.+)$", re.M)
 NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")  # GitHub leaves these out
+SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
 
 
 @dataclass
@@ -44,50 +50,89 @@ def fill(text: str) -> Filled:
     filled = Filled(text)
     check_markers(filled)
     if not filled.problems:
-        data = facts.load()
-        # Values first: they change no number of a line.
-        replace(filled, VALUE, lambda what: values.show(what, data))
-        replace(filled, BLOCK, lambda what: f"\n{block(what, text, data)}\n\n")
+        data = known()
+        check_claims(filled, data)
+        # What stands within lines first: it changes no number of a line.
+        replace(filled, INLINE, lambda match: inline(match["kind"], match["what"], data))
+        replace(filled, BLOCK, lambda match: f"\n{block(match['what'], text, data)}\n\n")
     return filled
 
 
-def replace(filled: Filled, marker: re.Pattern, new: Callable[[str], str]) -> None:
+def known() -> dict:
+    """Return everything that an expression can name."""
+    return {**facts.load(), "student": student.load()}
+
+
+def replace(filled: Filled, marker: re.Pattern, new: Callable[[re.Match], str]) -> None:
     """Replace what stands between markers, and note what was out of date or wrong."""
     before = filled.text
 
     def one(match: re.Match) -> str:
         start, end = match.span("old")
-        line = before.count("\n", 0, match.start()) + 1
         try:
-            text = new(match["what"])
+            text = new(match)
         except Problem as problem:
-            filled.problems.append(f"report.md:{line}: {problem}")
+            filled.problems.append(f"{place(before, match.start())}: {problem}")
             return match[0]
         if text != match["old"]:
-            filled.stale.append(f"report.md:{line}: {match['what']}")
+            filled.stale.append(f"{place(before, match.start())}: {match['what']}")
         return before[match.start() : start] + text + before[end : match.end()]
 
     filled.text = marker.sub(one, before)
+
+
+def place(text: str, position: int) -> str:
+    """Return the file and the line of a position."""
+    return f"report.md:{text.count(chr(10), 0, position) + 1}"
 
 
 def check_markers(filled: Filled) -> None:
     """Note comments that are no markers, and markers without their other half."""
     opened = start = ""
     for match in COMMENT.finditer(without_code(filled.text)):
-        place = f"report.md:{match.string.count(chr(10), 0, match.start()) + 1}"
+        here = place(match.string, match.start())
         known = KNOWN.fullmatch(match[0])
         word = known[1].partition(":")[0] if known else ""
-        closes = {"end": "fill", "/value": "value"}.get(word, "")
         if not known:
-            filled.problems.append(f"{place}: {match[0]} is no marker")
+            filled.problems.append(f"{here}: {match[0]} — не метка. Все метки названы в README.md.")
             continue
-        if opened and closes != opened:
-            filled.problems.append(f"{start}: {opened} is not closed")
-        if closes and closes != opened:
-            filled.problems.append(f"{place}: {match[0]} closes nothing")
-        opened, start = (word, place) if word in ("fill", "value") else ("", "")
+        if opened and CLOSES.get(word) != opened:
+            filled.problems.append(f"{start}: метка {opened} не закрыта")
+        if CLOSES.get(word, opened) != opened:
+            filled.problems.append(f"{here}: метка {match[0]} ничего не закрывает")
+        opened, start = (word, here) if word in CLOSES.values() else ("", "")
     if opened:
-        filled.problems.append(f"{start}: {opened} is not closed")
+        filled.problems.append(f"{start}: метка {opened} не закрыта")
+
+
+def check_claims(filled: Filled, data: dict) -> None:
+    """Note each sentence that the numbers contradict."""
+    for match in CLAIM.finditer(filled.text):
+        here = place(filled.text, match.start())
+        line = filled.text[: match.start()].rpartition("\n")[2]
+        sentence = " ".join(SENTENCE.search(COMMENT.sub("", line))[0].split())
+        try:
+            if not facts.evaluate(match[1], data):
+                known = facts.PATH.sub(
+                    lambda path: f"{path[0]} (= {facts.look_up(path[0], data)})", match[1]
+                )
+                filled.problems.append(
+                    f"{here}: числа противоречат предложению «{sentence}»: неверно, что {known}. "
+                    "Перепишите предложение и условие в метке claim."
+                )
+        except Problem as problem:
+            filled.problems.append(f"{here}: {problem}")
+
+
+def inline(kind: str, what: str, data: dict) -> str:
+    """Return a value, or the words that a condition chooses."""
+    if kind == "value":
+        return facts.show(what, data)
+    parts = [part.strip() for part in what.split("|")]
+    if len(parts) != 3:
+        raise Problem("метка choose: нужны условие, слова и другие слова, разделённые знаком |")
+    condition, yes, no = parts
+    return yes if facts.evaluate(condition, data) else no
 
 
 def block(what: str, text: str, data: dict) -> str:
@@ -96,24 +141,18 @@ def block(what: str, text: str, data: dict) -> str:
     kinds = {
         "listing": listings.definitions,
         "file": listings.whole_file,
-        "table": lambda name: table(name, data),
+        "table": lambda name: tables.table(name, data),
+        "output": lambda name: tables.output(name, data),
         "head": student.head,
         "contents": lambda: contents(text),
     }
     if kind not in kinds:
-        raise Problem(f"unknown kind {kind!r}; known: {', '.join(kinds)}")
+        raise Problem(f"неизвестный вид метки {kind!r}; есть: {', '.join(kinds)}")
     try:
         inspect.signature(kinds[kind]).bind(*words)
-    except TypeError as error:
-        raise Problem(f"{kind}: {error}") from None
+    except TypeError:
+        raise Problem(f"метка {kind}: не те слова после вида: {' '.join(words)}") from None
     return kinds[kind](*words)
-
-
-def table(name: str, data: dict) -> str:
-    """Return a table of tables.py as Markdown."""
-    if name not in tables.TABLES:
-        raise Problem(f"unknown table {name!r}; known: {', '.join(tables.TABLES)}")
-    return tables.markdown(tables.TABLES[name](data))
 
 
 def contents(text: str) -> str:

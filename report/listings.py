@@ -2,7 +2,7 @@
 
 import ast
 
-from project import Problem, read
+from facts import Problem, read
 
 WITHOUT_DOCSTRINGS = "without-docstrings"
 HAS_BODY = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -15,7 +15,10 @@ class Source:
         self.path = path
         text = read(path)
         self.lines = text.splitlines()
-        self.tree = ast.parse(text)
+        try:
+            self.tree = ast.parse(text)
+        except SyntaxError as error:
+            raise Problem(f"{path}:{error.lineno}: это не Python: {error.msg}") from None
         self.left_out = set() if docstrings else self.docstrings()
 
     def cut(self, first: int, last: int) -> list[str]:
@@ -30,7 +33,7 @@ class Source:
             body = getattr(place, "body", [])
             place = next((node for node in body if defines(node, part)), None)
             if place is None:
-                raise Problem(f"{self.path} does not define {name}")
+                raise Problem(f"в файле {self.path} нет {name}: исправьте имя в метке")
         return place
 
     def definition(self, name: str) -> list[str]:
@@ -55,22 +58,18 @@ class Source:
 
 def defines(node: ast.stmt, name: str) -> bool:
     """Return whether a statement gives a function, a class or a constant this name."""
-    if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return any(isinstance(target, ast.Name) and target.id == name for target in targets)
-    return getattr(node, "name", None) == name
+    targets = getattr(node, "targets", None) or [getattr(node, "target", node)]
+    return name in [getattr(target, "id", getattr(target, "name", "")) for target in targets]
 
 
-def fenced(lines: list[str]) -> str:
-    """Return lines as a block of Python in Markdown."""
-    return "\n".join(["```python", *lines, "```"])
+def fenced(lines: list[str], language: str = "python") -> str:
+    """Return lines as a block of code in Markdown."""
+    return "\n".join([f"```{language}", *lines, "```"])
 
 
 def whole_file(path: str, *options: str) -> str:
     """Return a block with a whole file."""
-    if any(option != WITHOUT_DOCSTRINGS for option in options):
-        raise Problem(f"the only option of a file is {WITHOUT_DOCSTRINGS}")
-    source = Source(path, docstrings=not options)
+    source = Source(path, docstrings=WITHOUT_DOCSTRINGS not in options)
     return fenced(source.cut(1, len(source.lines)))
 
 
@@ -79,7 +78,7 @@ def definitions(path: str, *words: str) -> str:
     source = Source(path, docstrings=WITHOUT_DOCSTRINGS not in words)
     names = [word for word in words if word != WITHOUT_DOCSTRINGS]
     if not names:
-        raise Problem(f"no name of a definition in {path} is given")
+        raise Problem(f"метка listing: назовите функцию или класс из {path}")
     lines: list[str] = []
     owner_before = ""
     for name in names:

@@ -1,6 +1,7 @@
 """Hooks of MkDocs: the only page is report.md, and pictures come from where it finds them."""
 
 import re
+import sys
 from pathlib import Path
 
 import pypandoc
@@ -8,8 +9,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 REPORT = Path(__file__).resolve().parent
+sys.path.append(str(REPORT))
+
+from document import KINDS, SOURCES, N, linked, outside_code  # noqa: E402
+
 ALONE = "---\nhide: [navigation]\n---\n\n"  # a list of one page is of no use
 PICTURE = re.compile(r"(!\[.*\])\((\S+)\)")
+NUMBERED = re.compile(rf"^({'|'.join(KINDS)})\s({N})(?=\s— )", re.M)
+SOURCE = re.compile(r"^(\d+)\. ", re.M)
 CONTENTS = re.compile(r"^<!-- fill: contents -->.*?^<!-- end -->$", re.M | re.S)
 CODE_OR_FORMULA = re.compile(r"(?P<code>^```.*?^```$|`[^`\n]+`)|\$\$?[^$\n]+\$\$?", re.M | re.S)
 
@@ -28,9 +35,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         return f"{match[1]}({name})"
 
     text = CONTENTS.sub("", (REPORT / "report.md").read_text("utf-8"))  # stands beside the page
+    text = outside_code(text, with_anchors)
     text = PICTURE.sub(add_picture, CODE_OR_FORMULA.sub(with_formula, text))
     files.append(File.generated(config, "index.md", content=ALONE + text))
     return files
+
+
+def with_anchors(text: str) -> str:
+    """Return a text with references and citations as links, and what they lead to."""
+    text = NUMBERED.sub(
+        lambda found: f'<a id="{KINDS[found[1]]}-{found[2]}"></a>{found[0]}', linked(text)
+    )
+    before, heading, sources = text.partition(f"## {SOURCES}")
+    return before + heading + SOURCE.sub(r'\1. <a id="source-\1"></a>', sources)
 
 
 def with_formula(match: re.Match) -> str:

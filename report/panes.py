@@ -9,12 +9,12 @@ import drawing
 import screen
 from tools.harness import Story
 
-ROWS, COLUMNS = 24, 50  # of each terminal
+ROWS, COLUMNS = 24, 45  # of each terminal: two of them side by side are printed in 8 pt
 ENTER, CTRL_C = "\r", "\x03"
 
 FONT_SIZE = 14
 CHAR, LINE = FONT_SIZE * 0.602, 18  # what a character of DejaVu Sans Mono takes
-PAD, BAR, GAP = 10, 26, 12  # around the text, the height of a title bar, between panes
+PAD, BAR, GAP = 8, 26, 8  # around the text, the height of a title bar, between panes
 PANE = COLUMNS * CHAR + 2 * PAD
 WIDTH = 2 * PANE + GAP + 2  # with half of a frame's line on each side
 
@@ -103,7 +103,7 @@ def natural_height(pane: Pane) -> int:
 
 def frame(pane: Pane, x: float, y: float, height: float) -> list[str]:
     """Draw one terminal: its frame, a bar with the title and the folder, its lines."""
-    folder = f"{pane.folder.parent.name}/{pane.folder.name}"
+    folder = pane.folder.name
     bar = f"M0 {BAR}V6a6 6 0 0 1 6-6H{PANE - 6:.2f}a6 6 0 0 1 6 6V{BAR}z"
     parts = [
         f'<g transform="translate({x:.2f} {y})">',

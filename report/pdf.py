@@ -7,14 +7,14 @@ from pathlib import Path
 import matplotlib
 import typst
 
-from document import Document, pandoc, plain, to_json
-from project import REPORT, ROOT, Problem
+from document import SOURCES, Document, pandoc, plain, to_json
+from facts import REPORT, ROOT, Problem
 from student import TitlePage
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # the same on every machine
 START = '#import "/report/gost.typ": *\n#show: report\n'
 PAGES = "query(heading).slice(1).map(it => it.location().page())"  # without «Содержание»
-APPENDIX_SIZE = "#code-size.update(7pt)"
+APPENDIX_SIZE = "#code-size.update(8pt)"
 
 
 def make(document: Document, title: TitlePage) -> tuple[bytes, list[int]]:
@@ -38,6 +38,8 @@ def to_typst(block: dict) -> list[dict]:
     """Return a block as Typst wants it: parts with captions become calls of functions."""
     if block["t"] == "Header" and "appendix" in block["c"][1][1]:
         return [block, raw(APPENDIX_SIZE)]
+    if block["t"] == "Header" and plain(block) == SOURCES:
+        return [block, raw("#set par(justify: false)")]
     if block["t"] != "Div":
         return [block]
     (name, [kind], _), (caption, *bodies) = block["c"]
@@ -47,7 +49,8 @@ def to_typst(block: dict) -> list[dict]:
         path = "/" + (REPORT / target).resolve().relative_to(ROOT).as_posix()
         call = f"{quoted(path)}, {width}, {quoted(plain(alt))}"
         return [raw(f"#figure-part({call})["), caption, end]
-    return [raw(f"#{kind}-part["), caption, raw("]["), *bodies, end]
+    start = f"#{kind}-part({quoted(name.partition('-')[2])})["
+    return [raw(start), caption, raw("]["), *bodies, end]
 
 
 def raw(code: str) -> dict:

@@ -4,13 +4,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-from project import Problem, read
+from facts import Problem, read
 
 FILE = "report/student.toml"
 INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
 MARKS = "\\`*_{}<>|$~&"  # mean something in Markdown
 NEEDED = ("university", "faculty", "subject", "group", "student", "teacher", "city", "year")
-OPTIONAL = ("ministry", "department", "number", "teacher_title")
+OPTIONAL = ("ministry", "department", "number", "teacher_title", "coauthor", "role", "accessed")
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,24 @@ def load() -> dict[str, str]:
     try:
         fields = tomllib.loads(read(FILE))
     except tomllib.TOMLDecodeError as error:
-        raise Problem(f"{FILE} is no TOML: {error}") from None
+        raise Problem(f"{FILE}: ошибка в записи: {error}. Текст пишут в кавычках.") from None
     for name, value in fields.items():
         if name not in NEEDED + OPTIONAL:
-            raise Problem(f"{FILE}: unknown field {name!r}; known: {', '.join(NEEDED + OPTIONAL)}")
+            known = ", ".join(NEEDED + OPTIONAL)
+            raise Problem(f"{FILE}: неизвестное поле {name!r}. Есть такие: {known}.")
         if type(value) not in (str, int) or re.search(r"[\x00-\x1f\x7f]", str(value)):
-            raise Problem(f"{FILE}: the field {name!r} has to be a line of text or a whole number")
+            raise Problem(f"{FILE}: поле {name!r}: нужна строка текста в кавычках или целое число")
     for name in NEEDED:
         if not str(fields.get(name, "")).strip():
-            raise Problem(f"{FILE}: the field {name!r} is missing")
+            raise Problem(f"{FILE}: поле {name!r} не заполнено")
     return {name: INITIALS.sub("\u00a0", str(value).strip()) for name, value in fields.items()}
 
 
 def placeholders(fields: dict[str, str]) -> list[str]:
-    """Return the names of the fields that still stand in square brackets."""
-    return [name for name, value in fields.items() if value.startswith("[")]
+    """Return a line for each field that still stands in square brackets."""
+    return [
+        f"{FILE}: впишите своё в поле {name!r}" for name in fields if fields[name].startswith("[")
+    ]
 
 
 def title_page(fields: dict[str, str], theme: str) -> TitlePage:
@@ -57,22 +60,29 @@ def title_page(fields: dict[str, str], theme: str) -> TitlePage:
         f"по дисциплине «{fields['subject']}»",
         f"на тему: «{theme}»",
     ]
+    role = fields.get("role") or "Выполнил: студент"
+    signatures = [(f"{role} группы {fields['group']}", fields["student"])]
+    if fields.get("coauthor"):
+        signatures.append(("", fields["coauthor"]))
     checker = f"Проверил: {fields.get('teacher_title', '')}".removesuffix(" ")
-    signatures = [
-        (f"Выполнил: студент группы {fields['group']}", fields["student"]),
-        (checker, fields["teacher"]),
-    ]
+    signatures.append((checker, fields["teacher"]))
     foot = f"{fields['city']} {fields['year']}"
     heads = [line for line in heads if line]
-    return TitlePage(theme, fields["student"], heads, title, signatures, foot)
+    return TitlePage(theme, authors(fields), heads, title, signatures, foot)
+
+
+def authors(fields: dict[str, str]) -> str:
+    """Return who has written the report."""
+    return ", ".join(filter(None, (fields["student"], fields.get("coauthor"))))
 
 
 def head() -> str:
     """Return the visible head of report.md, a table."""
     fields = {name: escaped(value) for name, value in load().items()}
+    role = (fields.get("role") or "Выполнил").partition(":")[0]
     rows = [
         ("Дисциплина", fields["subject"]),
-        ("Выполнил", f"{fields['student']}, группа {fields['group']}"),
+        (role, f"{authors(fields)}, группа {fields['group']}"),
         ("Проверил", fields["teacher"]),
         ("Вуз", f"{fields['university']}, {fields['city']}, {fields['year']}"),
     ]

@@ -17,11 +17,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 if os.name == "nt":
-    sys.exit("terminals: Windows has no pseudo-terminals; Linux, macOS and WSL have")
+    sys.exit(
+        "terminals: в Windows нет псевдотерминалов. Запустите в WSL, оставьте картинки как есть "
+        "или вставьте свои снимки экрана: report/README.md, пункт 6."
+    )
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / folder) for folder in ("steps", "tests")]
 
+import facts  # noqa: E402
 from tools import entry  # noqa: E402
 from tools.harness import STEPS, NotAsTold, Story  # noqa: E402
 
@@ -31,7 +35,7 @@ try:
     import screen
     from panes import CTRL_C, Pane
 except ModuleNotFoundError as error:
-    sys.exit(entry.missing("terminals", error, "report"))
+    sys.exit(facts.missing("terminals", error))
 
 PICTURES = HERE / "pictures"
 PORT = 8080  # where the programs meet unless told otherwise
@@ -184,16 +188,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="stepN", help="which pictures; without, all")
     wanted = parser.parse_args().names or list(STORIES)
     if unknown := [name for name in wanted if name not in STORIES]:
-        parser.exit(2, f"terminals: {unknown[0]!r} is none of {', '.join(STORIES)}\n")
+        parser.exit(2, f"terminals: нет картинки {unknown[0]!r}; есть: {', '.join(STORIES)}\n")
     port = free_port(PORT)
     if port != PORT:
-        print(f"port {PORT} is taken: the pictures show {port}", flush=True)
+        print(f"порт {PORT} занят: на картинках будет {port}", flush=True)
     for name in wanted:
-        print(f"{name}: the session is played ... ", end="", flush=True)
+        print(f"{name}: идёт сеанс … ", end="", flush=True)
         try:
             make(name, port)
         except NotAsTold as error:
-            print(f"not as told\n{error}", flush=True)
+            print(f"сеанс пошёл не так\n{error}", flush=True)
             return 1
         print(f"pictures/{name}.svg and .png", flush=True)
     return 0

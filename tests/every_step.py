@@ -142,7 +142,8 @@ def test_a_senseless_address_is_named_in_one_line_with_status_1(step, name, addr
     )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert host in done.stderr
+    escaped = host.encode("ascii", "backslashreplace").decode()  # in a console without Cyrillic
+    assert host in done.stderr or escaped in done.stderr
 
 
 @own

@@ -13,6 +13,7 @@ import concurrent.futures
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,14 +24,17 @@ from pathlib import Path
 from faults import FAULTS, FILES, SOME, Fault
 
 ROOT = Path(__file__).parent.parent
-TESTS = {
-    1: ["test_step1_echo.py"],
-    2: ["test_step2_two_user.py"],
-    3: ["test_step3_multi_threaded.py"],
-    4: ["test_framing.py", "test_step4_room.py", "test_step4_framing_and_exit.py",
-        "test_step4_load_and_abuse.py"],
-}  # fmt: skip
+QUICK = ["test_framing.py", "test_step4_room.py"]  # in one process: some seconds
+TESTS = {  # of each step, in the order in which they are tried
+    1: [["test_step1_echo.py"]],
+    2: [["test_step2_two_user.py"]],
+    3: [["test_step3_multi_threaded.py"]],
+    4: [QUICK, ["test_step4_framing_and_exit.py"], ["test_step4_load_and_abuse.py"]],
+}
 MOST = 600  # seconds for the tests of one fault
+RUNNING: set[subprocess.Popen] = set()  # the tests, each with all that they have started
+# In the order of the files, each test to the next worker that is free: the quick ones come first.
+ORDER = ["-n", "3", "--dist", "load", "--maxschedchunk", "1"]
 
 
 @dataclass
@@ -68,29 +72,45 @@ def try_out(fault: Fault) -> Outcome:
             (copy / name).mkdir()
             shutil.copy(ROOT / name / "requirements.txt", copy / name)
         put_in(fault, copy / "steps")
-        step = int(fault.file[0])
-        tests = [str(copy / "tests" / name) for name in TESTS[step]]
-        if fault.file[1] == "c":  # a fault of the client: begin with its tests
-            tests = tests[-2:-1] if step == 4 else tests
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "3", "-p", "no:cacheprovider"]
-        with tempfile.TemporaryFile("w+") as output:
-            tested = subprocess.Popen(
-                [*command, "--timeout", "60", *tests], cwd=copy, stdout=output, stderr=output,
-                start_new_session=True,
-            )  # fmt: skip
-            try:
-                status = tested.wait(MOST)
-            finally:
-                if tested.poll() is None:
-                    tested.kill()
-                    tested.wait()
-            output.seek(0)
-            said = output.read()
+        by = ""
+        for tests in TESTS[int(fault.file[0])]:
+            if "c" in fault.file and tests == QUICK:  # they have no client
+                continue
+            by = by or run(fault, [str(copy / "tests" / name) for name in tests], copy)
+    return Outcome(fault, by, time.monotonic() - started)
+
+
+def run(fault: Fault, tests: list[str], folder: Path) -> str:
+    """Run some tests until the first one fails; return its name, "" if none has failed."""
+    order = ORDER if len(tests) == 1 else ["-n", "0"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *order, "-p", "no:cacheprovider"]
+    with tempfile.TemporaryFile("w+") as output:
+        tested = subprocess.Popen(
+            [*command, "--timeout", "60", *tests],
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        RUNNING.add(tested)
+        try:
+            status = tested.wait(MOST)
+        finally:
+            end(tested)
+        output.seek(0)
+        said = output.read()
     failed = re.search(r"^(?:FAILED|ERROR) \S+?::(\S+)", said, re.M)
     if status != 0 and not failed:
         raise RuntimeError(f"{fault.name}: the tests did not run:\n{said[-2000:]}")
-    by = failed[1] if failed else ""
-    return Outcome(fault, by, time.monotonic() - started)
+    return failed[1] if failed else ""
+
+
+def end(tested: subprocess.Popen) -> None:
+    """End the tests of one fault, if they still run."""
+    if tested.poll() is None:
+        os.killpg(tested.pid, signal.SIGKILL)
+        tested.wait()
+    RUNNING.discard(tested)
 
 
 def main() -> int:
@@ -110,10 +130,17 @@ def main() -> int:
     os.environ.setdefault("CHAT_DEADLINE_SCALE", "0.5")  # waits in vain are many here
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     outcomes = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
-        for outcome in pool.map(try_out, chosen):
-            outcomes.append(outcome)
-            print(outcome.line(), flush=True)
+        try:
+            for outcome in pool.map(try_out, chosen):
+                outcomes.append(outcome)
+                print(outcome.line(), flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for tested in RUNNING.copy():
+                end(tested)
+            return 130
     noticed = [outcome for outcome in outcomes if outcome.noticed_by]
     missed = [o for o in outcomes if not o.noticed_by and not o.fault.why]
     times = sorted(outcome.seconds for outcome in noticed)

@@ -1,7 +1,9 @@
 """The benchmark: that it measures what it says, on sizes that take seconds."""
 
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import load, stats, suite
-from bench.servers import SERVERS
+from bench import load, processors, stats, suite
+from bench.dialects import DIALECTS
+from bench.servers import SERVERS, running
 
 BENCH = Path(__file__).parent.parent / "notebooks" / "bench"
 
@@ -28,9 +31,105 @@ def test_one_command_prints_values_ratios_and_goals_and_keeps_the_results(tmp_pa
     assert done.returncode == 0, done.stderr
     assert "one message at a time, 10 users: p50, ms" in done.stdout
     assert "step 4 is better by a factor of" in done.stdout
-    assert "at most asyncio's" in done.stdout
+    assert "p50 of one message to 100 users, against forwarder" in done.stdout
     kept = json.loads(results.read_text("utf-8"))
     assert "single" in json.dumps(kept)
+
+
+@pytest.mark.parametrize("name", ["batched", "single"])
+def test_the_servers_to_compare_with_deliver_everything_in_order(name):
+    load = {"mode": "saturation", "users": 5, "senders": 3, "warm_up": 0.1, "seconds": 0.2}
+    found = suite.put_load_on(SERVERS[name], load | {"drain": 20})
+    assert found["all_arrived"], found
+    assert found["samples_checked"] > 0  # each: its author, its number, its order
+
+
+def speak(server: str, *words: str) -> list[str]:
+    """Return what a server says to one who joins as ann and says these words."""
+    with running(SERVERS[server]) as process, socket.socket() as connection:
+        connection.settimeout(20)
+        connection.connect((process.host, process.port))
+        frames = DIALECTS["frames"]
+        for word in ("ann", *words):
+            connection.sendall(frames.message(word.encode()))
+        connection.shutdown(socket.SHUT_WR)
+        stream = connection.makefile("rb")
+        heard = []
+        while head := stream.read(4):
+            heard.append(stream.read(int.from_bytes(head, "big")).decode())
+        return heard
+
+
+@pytest.mark.parametrize("server", ["asyncio", "batched"])
+def test_the_asyncio_chats_know_the_words_of_step_4(server):
+    welcome = ["* enter your nickname", "* welcome, ann", "* online: ann"]
+    told = ["* online: ann", "* unknown command: /what", "* bye"]
+    assert speak(server, "hello", "/who", "/what", "/quit", "/who") == welcome + told
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a server cannot be asked to end on Windows")
+def test_batches_of_one_are_batches_of_one(tmp_path):
+    file = tmp_path / "calls.json"
+    load = {"mode": "rate", "users": 5, "senders": 4, "rate": 20_000, "seconds": 0.1, "drain": 20}
+    found = suite.put_load_on(SERVERS["single"].launched("record-sends", file), load, 10)
+    assert found["received"] == 2000 * 4
+    calls = json.loads(file.read_text("utf-8"))["calls"]
+    assert len(calls) >= found["received"]
+
+
+@pytest.mark.skipif(processors.pair() is None, reason="one processor, or none can be chosen")
+def test_server_and_generator_have_a_processor_each(monkeypatch):
+    ours, theirs = processors.pair()
+    assert ours != theirs
+
+    def generate(process: subprocess.Popen, task: dict) -> dict:
+        with socket.create_connection((task["host"], task["port"])) as connection:
+            connection.recv(1)  # now the server has a thread for it
+            threads = [int(thread) for thread in os.listdir(f"/proc/{task['pid']}/task")]
+            return {"found": [os.sched_getaffinity(t) for t in threads], "told": task["processor"]}
+
+    monkeypatch.setattr(suite, "generate", generate)
+    found = suite.put_load_on(SERVERS["step4"], {"users": 2})
+    assert len(found["found"]) > 1
+    assert all(one == {ours} for one in found["found"])
+    assert found["told"] == theirs
+    free = suite.put_load_on(SERVERS["step4"], {"users": 2}, pinned=False)
+    assert free["told"] is None
+    assert all(one == os.sched_getaffinity(0) for one in free["found"])
+
+
+def test_the_generator_stays_on_its_processor(monkeypatch, capsys):
+    stayed = []
+    monkeypatch.setattr(load, "pin", lambda pid, processor: stayed.append((pid, processor)))
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"mode": "single", "port": 1, "processor": 7}'))
+    monkeypatch.setattr(load.gc, "disable", lambda: None)
+    assert load.main() == 1  # nobody listens there
+    assert stayed == [(os.getpid(), 7)]
+
+
+def test_processors_of_one_core_are_told_apart(monkeypatch, tmp_path):
+    (tmp_path / "0").write_text("0-1,4\n")
+    monkeypatch.setattr(processors, "SIBLINGS", str(tmp_path / "{}"))
+    assert processors.siblings(0) == {0, 1, 4}
+    assert processors.siblings(9) == set()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+    assert processors.pair() == (2, 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert processors.pair() == (1, 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert processors.pair() is None
+
+
+def test_each_goal_is_met_or_not():
+    results = suite.Results(suite.QUICK)
+    for name, p50, speed in (("step4", 1.2, 30), ("asyncio", 1.1, 1), ("batched", 1, 40)):
+        results.add(suite.Case("single", name, 10), {"p50_ms": p50})
+        results.add(suite.Case("saturation", name, 100), {"deliveries_per_s": speed})
+    lines = suite.goals_table(results).splitlines()[2:]
+    told = [[cell.strip() for cell in line.strip("|").split("|")][-2:] for line in lines]
+    assert told == [["at most 1.10", "yes"], ["at most 1.00", "NO"],
+                    ["at least 20.0", "yes"], ["at least 1.00", "NO"]]  # fmt: skip
 
 
 def test_under_a_rate_every_message_is_counted(tmp_path):

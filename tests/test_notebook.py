@@ -25,6 +25,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NOTEBOOK = NOTEBOOKS / "broadcast_latency.ipynb"
 RESULTS = NOTEBOOKS / "results"
 FIGURES = (
+    "answer",
     "latency_by_clients",
     "straight_line",
     "latency_by_rate",
@@ -39,9 +40,14 @@ TOLD = (
     "floor",
     "fit_table",
     "fit",
+    "control_table",
+    "control",
+    "method",
     "rate_table",
     "rate",
     "generator",
+    "compared_table",
+    "compared",
     "stall",
     "nagle",
     "cost_table",
@@ -139,6 +145,8 @@ def check_counts(folder: Path) -> None:
         near = isinstance(value, float)
         assert told[path] == (pytest.approx(value, rel=1e-3) if near else value), path
     assert set(data.latency) == {(name, users) for name in NAMES for users in parameters.sizes}
+    assert {len(runs) for runs in data.compared.values()} == {parameters.repeats}
+    assert set(data.compared) >= {"step4", "single", "batched", "asyncio"}
     *lower, highest = parameters.rates  # the highest is for those who stand the one before
     standing = [name for name in NAMES if (name, highest) in data.rate]
     every = {(name, rate) for name in NAMES for rate in lower}
@@ -172,6 +180,15 @@ def test_a_quick_run_says_that_it_is_none_to_judge_by(quick):
 
 
 @posix
+def test_the_answer_stands_at_the_top(quick):
+    notebook = nbformat.read(quick / NOTEBOOK.name, as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    text, picture = (output["data"] for output in first.outputs)
+    assert text["text/markdown"] == bound(words.answer(summary_in(quick)))
+    assert base64.b64decode(picture["image/png"]) == (quick / "answer.png").read_bytes()
+
+
+@posix
 def test_one_stopped_reader_freezes_step_3_and_not_step_4(quick):
     stall = summary_in(quick)["stall"]
     assert stall["step3"]["received"] < stall["step3"]["expected"]
@@ -190,7 +207,7 @@ def test_the_committed_notebook_shows_the_committed_results():
 def test_the_committed_run_is_a_full_one():
     assert "Параметры — полного запуска." in shown(nbformat.read(NOTEBOOK, as_version=4))
     parameters = parameters_of(summary_in(RESULTS))
-    assert parameters.sizes == (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    assert parameters.sizes == (2, 10, 20, 50, 100, 200, 500, 1000)
     assert parameters.repeats >= 3
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench import suite
 from bench.servers import SERVERS
 from lab import analysis, experiments, figures, parameters, russian, samples, words
-from lab.experiments import NAMES, WITH, WITHOUT, Samples
+from lab.experiments import ALONE, FREE, NAMES, PINNED, WITH, WITHOUT, Samples
 from lab.parameters import ParameterError, Parameters, from_environment
 from lab.places import COMMITTED, HERE, prepared
 from lab.results import destination
@@ -21,22 +21,30 @@ FULL = Parameters(
     seed=1,
     repeats=3,
     bootstrap=40,
+    message_bytes=64,
     sizes=(2, 10, 100),
     messages=20,
     deliveries=2000,
+    control_users=100,
     rates=(300, 3000),
     rate_users=100,
     rate_seconds=0.3,
+    uncounted_seconds=0.1,
+    drain_seconds=0.3,
     limit_ms=50.0,
+    batch_rate=3000,
+    saturation_seconds=0.3,
     stall_rate=500,
     stall_bytes=8192,
     stall_users=10,
+    stall_at=1.0,
     stall_seconds=3.0,
+    stall_drain=1.0,
     nagle_users=10,
     nagle_messages=20,
     cost_users=100,
     cost_messages=20,
-    batch_rate=3000,
+    price_users=(10,),
 )
 QUICK = replace(FULL, repeats=1)
 PRICE = {"step3": 6.0, "step4": 5.0, "asyncio": 8.0, "forwarder": 3.0}  # us per recipient
@@ -51,6 +59,7 @@ def made_up() -> Samples:
             one = 30 + PRICE[name] * np.arange(1, users)
             runs = [np.rint(one * chance.normal(1, 0.01, (20, 1))).astype(int) for _ in range(3)]
             data.latency[name, users] = runs
+        data.free[name] = [2 * rows for rows in runs]
         for rate in FULL.rates:
             slow = rate > 1000 and name != "step4"
             rows = np.array([[900, 90], [200_000 if slow else 2000, 10]])
@@ -59,6 +68,14 @@ def made_up() -> Samples:
         data.cost[name] = [np.tile([30_000, 400_000, 50_000, 20_000], (20, 1))] * 3
         add_runs(data, "cost", name, noting_ns=200, noting_inside_ns=50)
         add_runs(data, "batch", name, rate=3000, send_calls=10 if name == "step4" else 100)
+    data.price[10] = [np.tile([30_000, 36_000, 5000, 20_000], (20, 1))] * 3
+    add_runs(data, "price", "step4", users=10, noting_ns=200, noting_inside_ns=50)
+    chats = (("step4", 2000, 6e6), ("single", 80_000, 2e5), ("batched", 2000, 9e6),
+             ("asyncio", 400_000, 2e5))  # fmt: skip
+    for name, late, speed in chats:
+        data.compared[name] = [np.array([[900, 90], [late, 10]])] * 3
+        add_runs(data, "compared", name)
+        add_runs(data, "saturation", name, expected=None, received=None, deliveries_per_s=speed)
     due = np.arange(1500) * 2000
     for name, last in (("step3", 900), ("step4", 1500)):
         came = np.where(np.arange(1500) < last, due + 300, -1)
@@ -66,11 +83,14 @@ def made_up() -> Samples:
         add_runs(
             data, "stall", name, expected=12_000, received=8 * last, end_ms=3500.0,
             cut_off_ms=2500.0 if name == "step4" else None, bytes_for_stalled=8_000_000,
+            stalled_at_ms=1000.0,
         )  # fmt: skip
     fast = np.full((20, 9), 100)
     slow = fast.copy()
-    slow[::2, -1] = 43_000
-    data.nagle = {WITH: [fast] * 3, WITHOUT: [slow] * 3}
+    for k in range(3, 20, 2):  # the one who spoke two messages before is late
+        author, late = k % 10, (k - 2) % 10
+        slow[k, late - (late > author)] = 43_000
+    data.nagle = {WITH: [fast] * 3, WITHOUT: [slow] * 3, ALONE: [fast] * 3}
     return data
 
 
@@ -88,7 +108,14 @@ def data() -> Samples:
 
 @pytest.fixture(scope="module")
 def facts(data) -> dict:
-    machine = {"processor": "P", "cores": 2, "memory_gib": 8.0, "system": "L", "kernel": "6"}
+    machine = {
+        "pinned": True,
+        "processor": "P",
+        "cores": 2,
+        "memory_gib": 8.0,
+        "system": "L",
+        "kernel": "6",
+    }
     about = {"machine": machine, "versions": {"python": "3.11"}}
     return about | {"parameters": parameters.as_dict(FULL)} | analysis.summarize(data, FULL)
 
@@ -337,6 +364,7 @@ def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(data, f
     def draw(name: str) -> bytes:
         drawn = {
             "clients": lambda: figures.latency_by_clients(facts),
+            "answer": lambda: figures.answer(facts),
             "line": lambda: figures.straight_line(data, facts),
             "rate": lambda: figures.latency_by_rate(facts),
             "stall": lambda: figures.stalled_reader(data),
@@ -349,7 +377,7 @@ def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(data, f
             assert not any("." in label.get_text() for label in labels)
         return (tmp_path / "x.svg").read_bytes()
 
-    for name in ("clients", "line", "rate", "stall", "nagle", "cost"):
+    for name in ("answer", "clients", "line", "rate", "stall", "nagle", "cost"):
         assert draw(name) == draw(name), name
 
 
@@ -385,33 +413,117 @@ def test_the_share_of_the_yardstick_is_told_where_it_dominates(changed):
     assert "практически всё" in words.floor(changed)
 
 
-def test_a_straight_line_is_called_one_only_if_it_is(changed):
-    assert "Прямая объясняет" in words.fit(changed)
-    assert "Остатки не больше" in words.fit(changed)
-    changed["fit"]["asyncio"] |= {"r2": 0.5, "worst_residual_percent": 60.0}
-    assert "Не вполне прямая: asyncio" in words.fit(changed)
-    assert "Остатки доходят до" in words.fit(changed)
+def test_the_goal_of_the_line_is_met_or_not(changed):
+    assert "Она выполнена у всех серверов" in words.fit(changed)
+    assert "растёт по прямой" in words.answer(changed)
+    changed["fit"]["asyncio"] |= {"r2": 0.9899}
+    assert "asyncio (R² 0,989" in words.fit(changed)
+    changed["fit"]["asyncio"] |= {"r2": 0.5}
+    assert "Она не выполнена у этих серверов: asyncio (R² 0,500" in words.fit(changed)
+    changed["fit"]["step4"] |= {"worst_residual_percent": 15.2, "worst_users": 10}
+    told = words.fit(changed)
+    assert f"остаток 15{russian.SPACE}% при 10{russian.SPACE}клиентах); asyncio" in told
+    assert "не точно по прямой" in words.answer(changed)
+
+
+def test_the_price_of_a_call_is_named_as_a_cause_only_where_it_changes(changed):
+    one, other = changed["price"]["10"], changed["share"]["step4"]
+    one["us_per_send"] = other["us_per_send"] = 4.0
+    assert "почти не зависит от размера комнаты" in words.fit(changed)
+    assert "отклонения шага 4 не от неё" not in words.fit(changed)
+    changed["fit"]["step4"]["r2"] = 0.9
+    assert "отклонения шага 4 не от неё" in words.fit(changed)
+    one["us_per_send"] = 6.0
+    assert "1,5 раза: это одна из причин" in words.fit(changed).replace(russian.SPACE, " ")
+    changed["fit"]["step4"]["r2"] = 1.0
+    assert "для прямой этого мало" in words.fit(changed)
+
+
+def test_the_line_is_held_against_the_largest_room(changed):
+    assert "предсказание верно с точностью до" in words.fit(changed)
+    changed["latency"]["step4"]["100"]["last_us"] *= 0.5
+    assert f"прямая ошибается на 50{russian.SPACE}%" in words.fit(changed)
 
 
 def test_the_slope_is_compared_with_the_call(changed):
-    assert "этой цены" in words.fit(changed)
+    assert "наклона; остальное" in words.fit(changed)
     changed["share"]["step4"]["us_per_send"] = 50.0
     assert "не меньше наклона" in words.fit(changed)
 
 
-def test_the_knee_is_explained_by_batches_only_if_there_are_any(changed):
+def test_it_is_told_whether_each_process_had_a_processor(changed):
+    assert "закреплены за разными процессорными ядрами" in words.method(changed)
+    changed["machine"]["pinned"] = False
+    assert "здесь нельзя" in words.method(changed)
+    assert "Сравнить не с чем" in words.control(changed)
+
+
+def test_what_pinning_changes_is_told(changed):
+    told = words.control(changed).replace(russian.SPACE, " ")
+    assert "Без закрепления рассылка дольше, самое большее в 2,0 раза." in told
+    assert "Размах повторов" in told
+    for name, last in (("step3", 1e-3), ("step4", 1e6)):
+        changed["control"][name][FREE]["last_us"] = last
+    assert "у одних серверов рассылка дольше, у других короче" in words.control(changed)
+    for ways in changed["control"].values():
+        ways[FREE]["last_us"] = ways[PINNED]["last_us"]
+    assert "время рассылки почти то же" in words.control(changed)
+    for ways in changed["control"].values():
+        ways[FREE]["last_us"] = ways[PINNED]["last_us"] / 3
+    assert "рассылка короче, самое большее в 3,0" in words.control(changed)
+    changed["parameters"]["repeats"] = 1
+    assert "Размах" not in words.control(changed)
+    for ways in changed["control"].values():
+        del ways[PINNED]  # no room of this size in section 1
+    assert "| шаг 4 | — |" in words.control_table(changed)
+    assert "Сравнить не с чем" in words.control(changed)
+
+
+def test_what_batches_do_and_what_threads_do_is_told_by_the_numbers(changed):
+    told = words.compared(changed).replace(russian.SPACE, " ")
+    assert "Шаг 4: с пачками p99 меньше в 40 раз, число доставок в секунду больше в 30 раз" in told
+    assert "скорость у asyncio больше, чем у шага 4, в 1,5 раза" in told
+    assert "Впереди asyncio с пачками" in told
+    assert "прежде всего пачки (не меньше чем в 30 раз)" in told
+    found = changed["compared"]
+    found["single"] |= {"p99_ms": 1.0, "deliveries_per_s": 6_000_000}
+    found["step4"]["deliveries_per_s"] = 9_000_000
+    told = words.compared(changed).replace(russian.SPACE, " ")
+    assert "p99 больше в 2,0 раза, число доставок в секунду больше в 1,5 раза" in told
+    assert "шага 4 и asyncio почти одинакова" in told
+    found["single"] |= {"deliveries_per_s": 9_000_000}
+    assert "число доставок в секунду почти то же" in words.compared(changed)
+    assert "нельзя сказать, что пачки важнее" in words.compared(changed)
+    assert "скорости не прибавила" in words.answer(changed)
+    found["batched"]["deliveries_per_s"] = 1_000_000
+    told = words.compared(changed)
+    assert "скорость у шага 4 больше, чем у asyncio" in told
+    assert "Впереди asyncio" not in told
+
+
+def test_uvloop_stands_in_the_table_where_it_was_measured(changed):
+    assert "uvloop" not in words.compared_table(changed)
+    changed["compared"]["uvloop"] = changed["compared"]["asyncio"]
+    assert "| то же на uvloop | нет | 400 |" in words.compared_table(changed)
+
+
+def test_many_messages_in_a_call_are_no_cause_of_speed_by_themselves(changed):
+    assert "склеились" not in words.compared(changed)
+    changed["batch"]["step3"]["messages_per_send"] = 5.0
+    told = words.compared(changed)
+    assert "склеились" in told
+    assert "сами по себе скорости не дают" not in told  # step 4's carry more
+    changed["batch"]["step3"]["messages_per_send"] = 50.0
+    told = words.compared(changed).replace(russian.SPACE, " ")
+    assert "p99 у него больше в 100 раз: много сообщений в одном вызове сами по себе" in told
+
+
+def test_the_knee_is_told(changed):
     told = words.rate(changed)
     assert "Шаг 3 держит 300 и не держит 3000" in told
     assert "шаг 4 выдержал все частоты" in told
-    assert "колено сдвигается" in told
-    assert "слиплись" not in told
-    changed["batch"]["step3"]["messages_per_send"] = 5.0
-    assert "слиплись" in words.rate(changed)
-    changed["batch"]["step4"]["messages_per_send"] = 1.0
-    assert "не объяснить" in words.rate(changed)
     changed["knee"]["step4"] = {"rate_per_s": None, "broken_per_s": 300}
     assert "уже при 300" in words.rate(changed)
-    assert "не дальше" in words.rate(changed)
 
 
 def test_a_generator_that_is_late_is_named(changed):
@@ -445,12 +557,12 @@ def test_a_rate_that_was_spared_is_a_dash(changed):
 
 def test_a_freeze_is_told_only_if_there_was_one(changed):
     told = words.stall(changed)
-    assert "**Шаг 3 замер.** За 3" in told
-    assert "**Шаг 4 не замер:**" in told
+    assert "**Шаг 3 остановился для всех.** За 3" in told
+    assert "**Шаг 4 не остановился:**" in told
     assert "сервер отключил через 1,5 с" in told
-    assert "Медиана пришедших об этом молчит: шаг 3" in told
+    assert "По медиане пришедших этого не видно: шаг 3" in told
     changed["stall"]["step3"] |= {"silent_at_end_s": 0.0, "received": 36_000}
-    assert "**Шаг 3 не замер:**" in words.stall(changed)
+    assert "**Шаг 3 не остановился:**" in words.stall(changed)
     changed["stall"]["step3"] |= {"received": 35_999}
     assert "**Шаг 3 потерял сообщения:**" in words.stall(changed)
     assert f"(99,9{russian.SPACE}%)" in words.stall(changed)
@@ -468,6 +580,31 @@ def test_the_wait_of_nagle_is_told_only_if_it_is_there(changed):
     assert "она этого не показывает" not in words.nagle(changed)
     changed["nagle"][WITHOUT] = changed["nagle"][WITH]
     assert "не видно" in words.nagle(changed)
+    assert "Почему ждут не все" not in words.nagle(changed)
+
+
+def test_who_is_waited_for_is_counted(data, facts):
+    cause = facts["nagle"]["cause"]
+    assert (cause["late_recipients"], cause["spoke_two_before_percent"]) == (1, 100)
+    assert cause["alternate_percent"] == pytest.approx(100 * 17 / 19, abs=0.1)
+    rows = data.nagle[WITHOUT][0].copy()
+    rows[3] = 43_000  # broadcast 3: all are late
+    found = analysis.nagle_cause([rows])
+    assert found["spoke_two_before_percent"] == pytest.approx(100 * 9 / 17, abs=0.1)
+    assert analysis.nagle_cause([rows * 0])["late_recipients"] == 0
+
+
+def test_the_cause_of_the_wait_is_told_only_if_the_numbers_carry_it(changed):
+    assert "ждёт каждая вторая" in words.nagle(changed)
+    for path, value in (
+        (("cause", "spoke_two_before_percent"), 70.0),
+        (("cause", "alternate_percent"), 70.0),
+        ((ALONE, "waited_percent"), 30.0),
+    ):
+        other = copy.deepcopy(changed)
+        other["nagle"][path[0]][path[1]] = value
+        assert "Простого правила за этими числами не видно" in words.nagle(other)
+        assert "ждёт каждая вторая" not in words.nagle(other)
 
 
 def test_the_largest_part_of_a_broadcast_is_named(changed):
@@ -487,6 +624,9 @@ def test_a_disturbed_machine_is_told(changed):
     assert f"Ни в одном из 78{russian.SPACE}прогонов, где это измеримо" in words.counts(changed)
     changed["counts"]["disturbed_runs"] = 4
     assert f"В 4 из 78{russian.SPACE}прогонов" in words.counts(changed)
+    assert "верить нельзя" not in words.counts(changed)
+    changed["counts"]["disturbed_runs"] = 40
+    assert "верить нельзя" in words.counts(changed)
 
 
 def test_the_answer_names_the_price_and_who_stops(changed):

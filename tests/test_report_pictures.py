@@ -79,6 +79,18 @@ def test_every_message_of_a_diagram_has_a_rim_beneath_it(name):
     assert [rim.replace("stroke: #fff; stroke-width: 5px; ", "") for rim in rims] == tops
 
 
+@pytest.mark.parametrize("svg", PICTURES, ids=lambda svg: f"{svg.parent.name}/{svg.stem}")
+def test_no_letter_is_printed_smaller_than_8_points(svg):
+    text = svg.read_text("utf-8")
+    millimetres, units = re.search(
+        r'width="([\d.]+)mm".*?viewBox="\S+ \S+ (\S+) ', text, re.S
+    ).groups()
+    assert float(millimetres) <= drawing.PRINTED
+    point = float(millimetres) / float(units) / 25.4 * 72
+    sizes = {float(size) for size in re.findall(r"font-size[:=][\s\"]*([\d.]+)", text)}
+    assert min(sizes) * point >= 8
+
+
 @pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
 def test_no_row_of_pixels_is_lost_in_the_png_of_a_diagram(name):
     svg = (diagrams.FOLDER / f"{name}.svg").read_text("utf-8")

@@ -33,32 +33,34 @@ def newcomer_asked(chat):
 
 
 @contract("names", "подходящее имя: * welcome, ИМЯ и * online: ...; остальным — * ИМЯ joined")
-@pytest.mark.parametrize("nick", GOOD)
-def test_a_nickname_that_fits_is_welcomed_and_told_who_is_online(chat, nick):
+def test_a_nickname_that_fits_is_welcomed_and_told_who_is_online(chat):
     zoe = chat.join("zoe")
-    newcomer = newcomer_asked(chat)
-    newcomer.say(f"  {nick}\t")
-    newcomer.expect(f"* welcome, {nick}", f"* online: zoe, {nick}")
-    zoe.expect(f"* {nick} joined")
+    for nick in GOOD:
+        newcomer = newcomer_asked(chat)
+        newcomer.say(f"  {nick}\t")  # white space at the ends is taken off
+        newcomer.expect(f"* welcome, {nick}", f"* online: zoe, {nick}")
+        zoe.expect(f"* {nick} joined")
+        newcomer.close()
+        zoe.expect(f"* {nick} left")
 
 
 @contract("names", "имя приводится к форме NFKC: у одинаковых на вид имён одна форма")
-@pytest.mark.parametrize(("typed", "nick"), NORMALISED.values(), ids=NORMALISED)
-def test_a_nickname_is_brought_to_one_form(chat, typed, nick):
-    newcomer = newcomer_asked(chat)
-    newcomer.say(typed)
-    newcomer.expect(f"* welcome, {nick}", f"* online: {nick}")
+def test_a_nickname_is_brought_to_one_form(chat):
+    for typed, nick in NORMALISED.values():
+        newcomer = newcomer_asked(chat)
+        newcomer.say(typed)
+        newcomer.expect(f"* welcome, {nick}")
 
 
 @contract("names", "неподходящее имя отклоняется строкой * ..., затем вопрос повторяется")
-@pytest.mark.parametrize("nick", BAD.values(), ids=BAD)
-def test_a_nickname_that_is_wrong_is_refused_with_the_reason(chat, nick):
-    newcomer = newcomer_asked(chat)
-    newcomer.say(nick)
-    assert newcomer.expect_server_line() != QUESTION
-    newcomer.expect(QUESTION)
-    newcomer.say("ann")
-    newcomer.expect("* welcome, ann")
+def test_a_nickname_that_is_wrong_is_refused_with_the_reason(chat):
+    for number, nick in enumerate(BAD.values()):
+        newcomer = newcomer_asked(chat)
+        newcomer.say(nick)
+        assert newcomer.expect_server_line() != QUESTION
+        newcomer.expect(QUESTION)
+        newcomer.say(f"ann{number}")
+        newcomer.expect(f"* welcome, ann{number}")
 
 
 @contract("names", "очень длинное имя отклоняется, как и любое неподходящее")
@@ -579,6 +581,24 @@ def test_further_signals_during_the_stop_change_nothing(chat):
     ann.expect("* server is shutting down")
     assert chat.server.exits(within=STOP_TIME) == 0
     assert "Error" not in chat.server.stderr()
+
+
+@own
+@posix_only
+def test_an_impatient_user_does_not_prolong_the_stop(chat):
+    stalled = chat.connect("stalled", reads=False)  # makes the stop take its second
+    chat.join("ann")
+    stalled.say("stalled")
+    chat.people[-1].expect("* stalled joined")
+    chat.people[-1].floods(*["x" * 1000] * 700, "/help")
+    chat.people[-1].expect_server_line()
+    started = time.monotonic()
+    while chat.server.process.poll() is None:
+        chat.server.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)  # the pace of an impatient finger
+        if time.monotonic() > started + 2 * STOP_TIME:
+            chat.story.fail("the server", "to end", "each signal makes it wait longer")
+    assert chat.server.exits() == 0
 
 
 @own

@@ -198,12 +198,14 @@ def test_what_the_system_does_not_take_at_once_comes_later_whole_and_in_order(ro
 def test_nothing_overtakes_what_waits(enter):
     bob = enter("bob", late=True, buffer=4_000)
     frames = [encode(f"{number} {'x' * 3000}") for number in range(20)]
+    received = b""
     for frame in frames:
         bob.user.send(frame)
-    received = b""
-    while len(received) < len(b"".join(frames)):
-        received += bob.end.recv(1000)
         bob.user.send_rest()
+        received += bob.end.recv(1500)  # now there may be room, but not for the next one
+    while len(received) < len(b"".join(frames)):
+        bob.user.send_rest()
+        received += bob.end.recv(1000)
     assert received == b"".join(frames)
 
 
@@ -247,6 +249,20 @@ def test_too_much_that_waits_ends_in_a_farewell_and_the_others_are_told(room, en
     assert "did not read" in texts[-1]
     assert texts[:-1] == [f"ann: {n:05} {'x' * 10_000}" for n in range(len(texts) - 1)]
     assert bob.user.connection.recv(1) == b"", "the user's thread would wait for ever"
+
+
+@own
+def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(room, enter):
+    ann, bob, back = enter("ann"), enter("bob"), enter("ann", late=True)
+    bob.hears("* welcome, bob", "* online: ann, bob")
+    ann.user.outbox.append(b"something that waits")
+    back.user.nick = "ann"
+    with room.lock:
+        room.said.append((back.user, None))  # as `join` does, whose thread waits for the lock
+        room.cut_off(ann.user)
+        room.send_said()
+    bob.hears("* ann left", "* ann joined")
+    back.hears("* welcome, ann", "* online: bob, ann")
 
 
 class Clock:

@@ -3,10 +3,12 @@
 | module | what it holds |
 |---|---|
 | `servers` | how each server is started and stopped |
-| `launch` | a server with one thing changed: without `TCP_NODELAY`, or every `send` recorded |
-| `forwarder`, `asyncio_chat` | two servers to compare with |
+| `launch` | a server with one thing changed: batches of one, `TCP_NODELAY` off, sends recorded |
+| `processors` | a processor for the server, one for the load generator; how busy they were |
+| `forwarder`, `asyncio_chat`, `asyncio_batches` | three servers to compare with |
 | `dialects`, `users` | what a simulated user says, and how many of them join |
-| `load` | the load generator, a process of its own |
+| `load`, `settings` | the load generator, a process of its own, and what it can be told |
+| `single`, `rate`, `saturation` | its modes |
 | `stats` | percentiles and tables |
 | `suite` | which cases are measured, in which order, and the goals |
 """

@@ -1,6 +1,6 @@
 """Measures the chat servers side by side and prints one table: `python notebooks/bench`.
 
-About 4 minutes; with --quick, half a minute and rough figures. Take the ratios, not the figures.
+About 6 minutes; with --quick, half a minute and rough figures. Take the ratios, not the figures.
 """
 
 import argparse

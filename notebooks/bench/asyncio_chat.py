@@ -13,10 +13,11 @@ import socket
 import struct
 import sys
 from argparse import ArgumentParser
+from collections.abc import Awaitable, Callable
 
 HEADER = struct.Struct("!I")
 MAX_PAYLOAD = 65_536  # bytes
-MAX_NICK = 32  # characters
+NICK = re.compile(r"[\w.-]{1,32}")
 ATTEMPTS = 3  # nicknames that a newcomer may try
 LOGIN_TIMEOUT = 30  # seconds for the nickname
 HIGH_WATER = 65_536  # bytes that may wait for one user before its author waits, too
@@ -79,9 +80,10 @@ class Room:
         for user in behind:
             await drain(user)
 
-    def online(self) -> str:
-        """Return the line that names all users."""
-        return "* online: " + ", ".join(user.nick for user in self.users.values())
+
+def online(users: dict[str, User]) -> str:
+    """Return the line that names all users."""
+    return "* online: " + ", ".join(user.nick for user in users.values())
 
 
 async def drain(user: User) -> None:
@@ -92,13 +94,11 @@ async def drain(user: User) -> None:
         user.writer.transport.abort()
 
 
-def fault(nick: str, room: Room) -> str | None:
+def fault(nick: str, users: dict[str, User]) -> str | None:
     """Return what is wrong with a nickname, or None."""
-    if not 1 <= len(nick) <= MAX_NICK:
-        return f"a nickname has 1 to {MAX_NICK} characters"
-    if nick[0] in "*/" or ":" in nick or any(map(str.isspace, nick)) or UNSAFE.search(nick):
-        return "a nickname has no white space, colon or control character, no * or / in front"
-    return "this nickname is taken" if nick.casefold() in room.users else None
+    if not NICK.fullmatch(nick):
+        return "a nickname has 1 to 32 letters, digits, _ . or -"
+    return "this nickname is taken" if nick.casefold() in users else None
 
 
 async def log_in(user: User, room: Room) -> bool:
@@ -112,11 +112,11 @@ async def log_in(user: User, room: Room) -> bool:
         if text is None or text.split()[:1] == ["/quit"]:
             return False
         user.nick = text.strip()
-        problem = fault(user.nick, room)
+        problem = fault(user.nick, room.users)
         if not problem:
             room.users[user.nick.casefold()] = user
             user.send(f"* welcome, {user.nick}")
-            user.send(room.online())
+            user.send(online(room.users))
             await room.broadcast(user, f"* {user.nick} joined")
             return True
     raise FrameError(problem)
@@ -130,7 +130,7 @@ async def talk(user: User, room: Room) -> None:
             if word == "/quit":
                 return
             unknown = f"* unknown command: {UNSAFE.sub(chr(0xFFFD), word)}"
-            user.send(room.online() if word == "/who" else unknown)
+            user.send(online(room.users) if word == "/who" else unknown)
         elif text and not text.isspace():
             await room.broadcast(user, f"{user.nick}: {UNSAFE.sub(chr(0xFFFD), text)}")
 
@@ -164,13 +164,18 @@ async def serve(host: str, port: int) -> None:
     # Given a socket of one's own that does not name its protocol, asyncio would leave
     # TCP_NODELAY off; so it makes the socket.
     server = await asyncio.start_server(accepted, host, port, backlog=socket.SOMAXCONN)
+    await serve_forever(server)
+
+
+async def serve_forever(server: asyncio.Server) -> None:
+    """Say where a server listens, and let it serve."""
     host, port = server.sockets[0].getsockname()
     print(f"listening on {host}:{port}", flush=True)
     async with server:
         await server.serve_forever()
 
 
-def main() -> int:
+def main(serve: Callable[[str, int], Awaitable[None]]) -> int:
     """Read the command line, serve until Ctrl-C; return the exit status."""
     parser = ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -189,4 +194,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(serve))

@@ -1,15 +1,21 @@
 """Starts a server with one thing changed in its process, and its program untouched.
 
-Run:       python3 launch.py without-nodelay SERVER.py [ARGUMENTS]
-           python3 launch.py record-sends FILE SERVER.py [ARGUMENTS]
-The first ignores `TCP_NODELAY`: Nagle's algorithm stays on. The second notes the beginning and
-the end of every `send` on the clock `time.perf_counter_ns`, and what the noting itself costs; it
-writes them to FILE as JSON when the server ends.
+Run:       python3 launch.py CHANGE SERVER.py [ARGUMENTS]
+
+| CHANGE | what is changed |
+|---|---|
+| `without-nodelay` | `TCP_NODELAY` is ignored: Nagle's algorithm stays on |
+| `one-by-one` | step 4 sends each message by itself: batches of one |
+| `uvloop` | asyncio has the event loop of uvloop |
+| `record-sends FILE` | the beginning and the end of every `send` are noted on the clock |
+| | `time.perf_counter_ns`, with what the noting costs, and written to FILE as JSON at the end |
 """
 
 import atexit
 import json
+import os
 import runpy
+import signal
 import socket
 import sys
 import time
@@ -29,6 +35,31 @@ def without_nodelay() -> None:
             original(self, level, option, *value)
 
     socket.socket.setsockopt = setsockopt
+
+
+def one_by_one() -> None:
+    """Have step 4 take one message for a batch, where it would take all that waits."""
+    from room import Room  # of the server's folder
+
+    take_batch = Room.take_batch
+
+    def take_one(self: Room) -> tuple:
+        limit, self.max_pending = self.max_pending, 0  # whoever calls this has the lock
+        try:
+            return take_batch(self)
+        finally:
+            self.max_pending = limit
+
+    Room.take_batch = take_one
+
+
+def use_uvloop() -> None:
+    """Give asyncio another event loop."""
+    import asyncio
+
+    import uvloop
+
+    asyncio.run = uvloop.run
 
 
 def noting(function: Callable, calls: list[tuple[int, int]]) -> Callable:
@@ -70,19 +101,41 @@ def record_sends(file: Path) -> None:
     calls: list[tuple[int, int]] = []
     socket.socket.send = noting(socket.socket.send, calls)
     socket.socket.sendall = noting(socket.socket.sendall, calls)
-    atexit.register(lambda: file.write_text(json.dumps(cost | {"calls": calls}), "utf-8"))
+    at_the_end(lambda: file.write_text(json.dumps(cost | {"calls": list(calls)}), "utf-8"))
+
+
+def at_the_end(action: Callable[[], object]) -> None:
+    """Have `action` done when the process ends, in whatever way it does.
+
+    Step 3 ends by the signal itself, step 4 by `os._exit`, the others return from `main`.
+    """
+    leave = os._exit
+
+    def leave_after_action(status: int) -> None:
+        action()
+        leave(status)
+
+    os._exit = leave_after_action
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # step 4 and others set their own
+    atexit.register(action)
+
+
+CHANGES: dict[str, Callable[[], None]] = {
+    "without-nodelay": without_nodelay,
+    "one-by-one": one_by_one,
+    "uvloop": use_uvloop,
+    "record-sends": lambda: record_sends(Path(sys.argv.pop(2))),
+}
 
 
 def main() -> None:
     """Make the change, then run the server as its own command would."""
     change = sys.argv[1]
-    if change == "without-nodelay":
-        without_nodelay()
-    else:
-        record_sends(Path(sys.argv.pop(2)))
+    script = sys.argv[3 if change == "record-sends" else 2]
+    sys.path[0] = str(Path(script).parent)
+    CHANGES[change]()
     del sys.argv[:2]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The servers that are compared: how each is started on a free port, and how it is stopped."""
 
 import contextlib
+import importlib.util
 import shutil
 import socket
 import subprocess
@@ -8,9 +9,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from bench.processors import pin
 
 HERE = Path(__file__).resolve().parent
 STEPS = HERE.parents[1] / "steps"
@@ -54,7 +57,7 @@ class Server:
 
     def launched(self, *change: str | Path) -> "Server":
         """Return the same server with something changed in its process (see `launch`)."""
-        return replace(self, launcher=(HERE / "launch.py", *change))
+        return replace(self, launcher=(HERE / "launch.py", *change, *self.launcher))
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,24 @@ class Running:
     pid: int
 
 
+STEP4 = Server(
+    "step4",
+    "step 4",
+    "frames",
+    STEPS / "step4_framing_and_exit" / "server.py",
+    ("--max-clients", "8192"),
+)
+ASYNCIO = Server("asyncio", "asyncio", "frames", HERE / "asyncio_chat.py")
 SERVERS = {
     server.name: server
     for server in (
         Server("forwarder", "forwarder", "raw", HERE / "forwarder.py"),
-        Server("asyncio", "asyncio", "frames", HERE / "asyncio_chat.py"),
+        ASYNCIO,
+        replace(ASYNCIO.launched("uvloop"), name="uvloop", title="uvloop"),
+        Server("batched", "asyncio, batches", "frames", HERE / "asyncio_batches.py"),
         Server("step3", "step 3", "lines", STEPS / "step3_multi_threaded" / "server.py"),
-        Server(
-            "step4",
-            "step 4",
-            "frames",
-            STEPS / "step4_framing_and_exit" / "server.py",
-            ("--max-clients", "8192"),
-        ),
+        STEP4,
+        replace(STEP4.launched("one-by-one"), name="single", title="step 4, one by one"),
         Server("ngircd", "ngIRCd", "irc"),
     )
 }
@@ -88,73 +96,71 @@ def missing(server: Server) -> str | None:
     """Return why a server cannot be measured here, or None."""
     if server.script is None:
         return None if shutil.which("ngircd") else "ngircd is not installed"
+    if server.name == "uvloop" and not importlib.util.find_spec("uvloop"):
+        return "uvloop is not installed"
     return None if server.script.is_file() else f"{server.script.name} is not there"
 
 
 @contextlib.contextmanager
-def running(server: Server, patience: float = STOP) -> Iterator[Running]:
-    """Start a server, yield where it listens, stop it; kill it after `patience` seconds."""
+def running(
+    server: Server, patience: float = STOP, processor: int | None = None
+) -> Iterator[Running]:
+    """Start a server, yield where it listens, stop it; kill it after `patience` seconds.
+
+    `processor` is the one on which it shall stay.
+    """
     with contextlib.ExitStack() as stack:
         # A file, for nobody reads here: a pipe would fill, and the server wait to write.
         errors = stack.enter_context(tempfile.TemporaryFile())
         if server.script is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            process, address = start_ngircd(Path(folder), errors, stack, patience)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            command, wait = ngircd(folder)
         else:
-            process, address = start_script(server, errors, stack, patience)
+            words = [*server.launcher, server.script, "--host", HOST, "--port", "0"]
+            command, wait = [sys.executable, *words, *server.options], read_address
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        stack.callback(stop, process, patience)
+        if processor is not None:
+            pin(process.pid, processor)  # it has just begun and has one thread, which others follow
+        address = wait(process)
+        if address is None:
+            raise ServerError(f"{server.title} does not start: {last_line(errors)}")
         yield Running(*address, process.pid)
 
 
-def start_script(
-    server: Server, errors, stack, patience: float
-) -> tuple[subprocess.Popen, tuple[str, int]]:
-    """Start a Python server on a free port, and wait for its line `listening on HOST:PORT`."""
-    words = [*server.launcher, server.script, "--host", HOST, "--port", "0", *server.options]
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
-    stack.callback(stop, process, patience)
+def read_address(process: subprocess.Popen) -> tuple[str, int] | None:
+    """Wait for a server's line `listening on HOST:PORT`; return the address."""
     timer = threading.Timer(START, process.kill)  # then `readline` returns
     timer.start()
     try:
-        line = process.stdout.readline()
+        words, _, address = process.stdout.readline().strip().rpartition(" ")
     finally:
         timer.cancel()
-    words, _, address = line.strip().rpartition(" ")
-    if words != "listening on":
-        raise ServerError(f"{server.title} does not start: {last_line(errors)}")
     host, _, port = address.rpartition(":")
-    return process, (host, int(port))
+    return (host, int(port)) if words == "listening on" else None
 
 
-def start_ngircd(
-    folder: Path, errors, stack, patience: float
-) -> tuple[subprocess.Popen, tuple[str, int]]:
-    """Start ngIRCd in the foreground and wait until it accepts connections."""
+def ngircd(folder: Path) -> tuple[list, Callable]:
+    """Return what starts ngIRCd in the foreground, and what waits until it accepts connections."""
     with socket.create_server((HOST, 0)) as probe:  # ngIRCd cannot be asked for a free port
         address = probe.getsockname()
     folder.chmod(0o755)  # it gives up the rights of root, and reads its file after that
     configuration = folder / "ngircd.conf"
     configuration.write_text(NGIRCD.format(host=HOST, port=address[1]), encoding="utf-8")
-    process = subprocess.Popen(
-        [shutil.which("ngircd"), "-n", "-f", configuration],
-        stdin=subprocess.DEVNULL,
-        stdout=errors,
-        stderr=errors,
-    )
-    stack.callback(stop, process, patience)
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(address, 1).close()
-            return process, address
-        except OSError:
-            time.sleep(0.02)
-    raise ServerError(f"ngIRCd does not start: {last_line(errors)}")
+
+    def wait(process: subprocess.Popen) -> tuple[str, int] | None:
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                socket.create_connection(address, 1).close()
+                return address
+            except OSError:
+                time.sleep(0.02)
+        return None
+
+    return [shutil.which("ngircd"), "-n", "-f", configuration], wait
 
 
 def last_line(errors) -> str:

@@ -4,6 +4,8 @@ import selectors
 import socket
 import time
 
+import numpy as np
+
 from bench.dialects import Raw
 
 QUIET = 0.1  # seconds without a byte after which nothing more is under way
@@ -35,6 +37,21 @@ class User:
         return size
 
 
+def send(user: User, data: bytes | bytearray | memoryview) -> int:
+    """Send what the socket takes; return the number of bytes. LoadError if it is broken."""
+    try:
+        return user.connection.send(data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        raise LoadError(f"{user.nick} was disconnected: {error.strerror}") from None
+
+
+def count_newlines(data: np.ndarray) -> int:
+    """Return how many newlines are in an array of bytes."""
+    return int(np.count_nonzero(data == ord("\n")))
+
+
 def nickname(index: int) -> str:
     """Return a nickname; all have one length, so that messages have, too."""
     return f"u{index:05d}"
@@ -53,6 +70,7 @@ class Gathering:
         self.received = 0  # bytes, by all users
         self.buffer = bytearray(BUFFER)
         self.selector = selectors.DefaultSelector()
+        self.awake = False  # True: `wait` asks again and again, it never sleeps
 
     def join(self, count: int) -> None:
         """Have `count` users join, several at once; LoadError when that takes too long."""
@@ -108,8 +126,21 @@ class Gathering:
                 self.look_for(awaited, user, bytes(self.buffer[:size]))
         return self.received - before
 
+    def wait(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return who has something to read, nobody after `seconds`.
+
+        To wake a process that sleeps costs the one who sends to it some microseconds, now and
+        then: in a small room for each message, in a large one for a few.
+        """
+        if not self.awake:
+            return self.selector.select(seconds)
+        end = time.monotonic() + seconds
+        while not (events := self.selector.select(0)) and time.monotonic() < end:
+            pass
+        return events
+
     def look_for(self, awaited: bytes, user: User, data: bytes) -> None:
-        """Strike a user off the list of those who wait if `data` has what it waits for."""
+        """Note that a user need not wait any more if `data` has what it waits for."""
         data = self.tails.pop(user, b"") + data
         if awaited in data:
             del self.awaited[user]

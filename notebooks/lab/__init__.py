@@ -4,7 +4,7 @@
 |---|---|
 | `parameters` | how much is measured, from the environment |
 | `places` | where results may go |
-| `experiments` | the five measurements, on the servers and the load generator of `bench` |
+| `experiments` | the measurements, on the servers and the load generator of `bench` |
 | `samples` | every sample as CSV, and back |
 | `analysis` | percentiles, intervals, the straight line, the knee: the summary |
 | `figures` | the figures, one visual language for all |

@@ -10,8 +10,8 @@ import statistics
 import numpy as np
 
 from bench.suite import DISTURBED
-from lab.experiments import NAMES, PHASES, WITH, WITHOUT, Samples
-from lab.parameters import STALL_AT, Parameters
+from lab.experiments import ALONE, COMPARED, FREE, NAMES, PHASES, PINNED, WITH, WITHOUT, Samples
+from lab.parameters import Parameters
 
 PERCENTILES = (50, 95, 99)
 MEASURES = (*(f"p{percent}" for percent in PERCENTILES), "last")
@@ -31,8 +31,17 @@ def summarize(samples: Samples, parameters: Parameters) -> dict:
         "knee": {name: knee(rate[name], parameters.limit_ms) for name in NAMES},
         "batch": {name: batches(samples, name) for name in NAMES},
         "stall": {name: stall(samples, name) for name in ("step3", "step4")},
-        "nagle": {variant: nagle(samples.nagle[variant]) for variant in (WITH, WITHOUT)},
-        "share": {name: shares(samples, name, parameters) for name in NAMES},
+        "nagle": {variant: nagle(samples.nagle[variant]) for variant in (WITH, WITHOUT, ALONE)}
+        | {"cause": nagle_cause(samples.nagle[WITHOUT])},
+        "share": {
+            name: shares(samples.cost[name], runs_of(samples, "cost", name), parameters.cost_users)
+            for name in NAMES
+        },
+        "price": {str(users): price(samples, users) for users in sorted(samples.price)},
+        "control": control(samples, parameters),
+        "compared": {
+            name: compared(samples, name) for name in COMPARED if name in samples.compared
+        },
         "counts": counts(samples),
     }
 
@@ -132,6 +141,7 @@ def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
         "fixed_high_us": round(high[1], 2),
         "r2": round(r_squared(times, constant + slope * recipients), 4),
         "worst_residual_percent": round(float(np.abs(beyond).max()), 1),
+        "worst_users": int(recipients[np.abs(beyond).argmax()]) + 1,
     }
 
 
@@ -150,10 +160,8 @@ def rates(samples: Samples) -> dict:
         entry = {}
         for percent in (50, 99):
             values = [weighted_percentile(rows, percent) / 1000 for rows in runs]
-            entry[f"p{percent}_ms"] = round(statistics.median(values), 3)
-            entry[f"p{percent}_low_ms"] = round(min(values), 3)
-            entry[f"p{percent}_high_ms"] = round(max(values), 3)
-        here = [r for r in samples.runs if key_of(r) == ("rate", name) and r["rate"] == rate]
+            entry |= ranged(f"p{percent}", "ms", values)
+        here = [run for run in runs_of(samples, "rate", name) if run["rate"] == rate]
         late = statistics.median(run["sent_late_p99_ms"] for run in here)
         lost = sum(run["expected"] - run["received"] for run in here)
         entry |= {"sent_late_p99_ms": round(late, 3), "lost": lost}
@@ -163,6 +171,43 @@ def rates(samples: Samples) -> dict:
         )
         found[name][str(rate)] = entry
     return found
+
+
+def ranged(name: str, unit: str, values: list[float]) -> dict:
+    """Return the median of the runs, the least and the greatest of them, under their keys."""
+    return {
+        f"{name}_{unit}": round(statistics.median(values), 3),
+        f"{name}_low_{unit}": round(min(values), 3),
+        f"{name}_high_{unit}": round(max(values), 3),
+    }
+
+
+def control(samples: Samples, parameters: Parameters) -> dict:
+    """Return the time to the last recipient, pinned and not, in the one room of both."""
+    users = parameters.control_users
+    found = {}
+    for name in NAMES:
+        ways = {PINNED: samples.latency.get((name, users)), FREE: samples.free[name]}
+        found[name] = {}
+        for way, runs in ways.items():
+            if runs:
+                values = [float(np.median(rows.max(axis=1))) for rows in runs]
+                found[name][way] = ranged("last", "us", values)
+    return found
+
+
+def compared(samples: Samples, name: str) -> dict:
+    """Return what a chat does at the rate of the comparison, and how much it can do at most."""
+    p99s = [weighted_percentile(rows, 99) / 1000 for rows in samples.compared[name]]
+    lost = sum(run["expected"] - run["received"] for run in runs_of(samples, "compared", name))
+    full = [run["deliveries_per_s"] for run in runs_of(samples, "saturation", name)]
+    entry = ranged("p99", "ms", p99s) | {"lost": lost}
+    return entry | {key: round(value) for key, value in ranged("deliveries", "per_s", full).items()}
+
+
+def runs_of(samples: Samples, experiment: str, server: str) -> list[dict]:
+    """Return the runs of an experiment on a server."""
+    return [run for run in samples.runs if key_of(run) == (experiment, server)]
 
 
 def key_of(run: dict) -> tuple[str, str]:
@@ -186,14 +231,14 @@ def knee(rates_of_server: dict, limit_ms: float) -> dict:
 
 def batches(samples: Samples, name: str) -> dict:
     """Return how many deliveries one call of `send` carried under a rate."""
-    runs = [run for run in samples.runs if key_of(run) == ("batch", name)]
+    runs = runs_of(samples, "batch", name)
     carried = sum(run["received"] for run in runs) / max(sum(run["send_calls"] for run in runs), 1)
     return {"messages_per_send": round(carried, 2), "rate_per_s": runs[0]["rate"]}
 
 
 def stall(samples: Samples, name: str) -> dict:
     """Return what a healthy client got while another one had stopped reading."""
-    runs = [run for run in samples.runs if key_of(run) == ("stall", name)]
+    runs = runs_of(samples, "stall", name)
     gaps, ends, medians = zip(*map(freeze, samples.stall[name], runs), strict=True)
     expected = sum(run["expected"] for run in runs)
     received = sum(run["received"] for run in runs)
@@ -202,6 +247,7 @@ def stall(samples: Samples, name: str) -> dict:
     cut_off = [run["cut_off_ms"] for run in runs if run["cut_off_ms"] is not None]
     return {
         "runs": len(runs),
+        "stalled_at_s": round(statistics.median(run["stalled_at_ms"] for run in runs) / 1000, 3),
         "expected": expected,
         "received": received,
         "received_percent": math.floor(10_000 * received / expected) / 100,
@@ -226,7 +272,7 @@ def freeze(timeline: np.ndarray, run: dict) -> tuple[float, float, float]:
     arrived = timeline[timeline[:, 1] >= 0]
     times = np.sort(arrived[:, 1]) / 1e6
     silent = run["end_ms"] / 1e3 - times[-1] if len(arrived) < len(timeline) else 0.0
-    after = times[times >= STALL_AT - 0.1]
+    after = times[times >= run["stalled_at_ms"] / 1e3 - 0.1]
     longest = max(np.diff(after).max(initial=0.0), silent)
     return float(longest), float(silent), float(np.median(arrived[:, 1] - arrived[:, 0]) / 1000)
 
@@ -247,11 +293,35 @@ def nagle(runs: list[np.ndarray]) -> dict:
     }
 
 
-def shares(samples: Samples, name: str, parameters: Parameters) -> dict:
+def nagle_cause(runs: list[np.ndarray]) -> dict:
+    """Return who is late in the broadcasts that wait, and how often one that waits follows one.
+
+    Clients take turns: broadcast k is of client k, counted in a circle, and its row has no place
+    for the author.
+    """
+    late, by_two, waiting, pairs, alternate = 0, 0, [], 0, 0
+    for rows in runs:
+        users = rows.shape[1] + 1
+        here = rows >= DELAYED_ACK_US / 2
+        for k, places in enumerate(here):
+            author = k % users
+            recipients = [j + (j >= author) for j in np.flatnonzero(places)]
+            late += len(recipients)
+            by_two += recipients.count((k - 2) % users)
+        waits = here.any(axis=1)
+        waiting += here.sum(axis=1)[waits].tolist()
+        pairs += len(waits) - 1
+        alternate += int((waits[1:] != waits[:-1]).sum())
+    return {
+        "late_recipients": statistics.median(waiting) if waiting else 0,
+        "spoke_two_before_percent": round(100 * by_two / late, 1) if late else 0.0,
+        "alternate_percent": round(100 * alternate / max(pairs, 1), 1),
+    }
+
+
+def shares(recorded: list[np.ndarray], runs: list[dict], users: int) -> dict:
     """Return the phases of a broadcast: medians, scaled to their sum, less the cost of noting."""
-    rows = np.concatenate(samples.cost[name])
-    runs = [run for run in samples.runs if key_of(run) == ("cost", name)]
-    recipients = parameters.cost_users - 1
+    rows, recipients = np.concatenate(recorded), users - 1
     total = np.median(rows.sum(axis=1)) / 1000
     middle = np.median(rows, axis=0)
     parts = dict(zip(PHASES, middle / middle.sum() * total, strict=True))
@@ -272,14 +342,21 @@ def shares(samples: Samples, name: str, parameters: Parameters) -> dict:
     }
 
 
+def price(samples: Samples, users: int) -> dict:
+    """Return the phases of a broadcast of step 4 in a room of this size."""
+    runs = [run for run in runs_of(samples, "price", "step4") if run["users"] == users]
+    return shares(samples.price[users], runs, users)
+
+
 def counts(samples: Samples) -> dict:
     """Return how much was expected and received, and in how many runs others disturbed."""
     runs = samples.runs
+    counted = [run for run in runs if run["expected"] is not None]
     others = [run["others_cpu_percent"] for run in runs if run["others_cpu_percent"] is not None]
     return {
         "runs": len(runs),
-        "expected": sum(run["expected"] for run in runs),
-        "received": sum(run["received"] for run in runs),
+        "expected": sum(run["expected"] for run in counted),
+        "received": sum(run["received"] for run in counted),
         "measurable_runs": len(others),
         "disturbed_runs": sum(percent > DISTURBED for percent in others),
         "disturbed_limit_percent": DISTURBED,

@@ -1,6 +1,7 @@
-"""The five measurements: real servers and the load generator of `bench`, each run counted.
+"""The measurements: real servers and the load generator of `bench`, each run counted.
 
-Every run has a server process and a generator process of its own. Its expected deliveries are
+Every run has a server process and a generator process of its own, each on a processor of its own
+where the system can do that. Its expected deliveries are
 computed here, from the number of users alone, and compared with what the generator expected and
 what came: a run that cannot be counted raises MeasurementError. Latencies are whole microseconds.
 """
@@ -12,7 +13,8 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +22,17 @@ import numpy as np
 from tqdm import tqdm
 
 from bench import suite
-from bench.servers import SERVERS, STOP, Server
-from lab.parameters import STALL_AT, Parameters
+from bench.servers import SERVERS, Server, missing
+from lab.parameters import Parameters
 
 NAMES = ("step3", "step4", "asyncio", "forwarder")
 CHATS = NAMES[:-1]
-WITH, WITHOUT = "with", "without"  # TCP_NODELAY
-WARM_UP = 0.1  # seconds of a rate that do not count
+# The two chats that batch and the two that do not; and uvloop, where it is installed.
+COMPARED = ("step4", "single", "batched", "asyncio", "uvloop")
+WITH, WITHOUT = "with", "without"  # TCP_NODELAY, while clients take turns
+ALONE = "alone"  # without it, while one client speaks
+PINNED, FREE = "pinned", "free"  # a processor for each process, or what the system thinks fit
+WRITING = 10.0  # seconds for a server to write down its calls of `send`
 PHASES = ("before", "send", "between", "after")
 FOUND = (  # what is kept of the results of every run, where it has them
     "expected",
@@ -42,6 +48,7 @@ FOUND = (  # what is kept of the results of every run, where it has them
     "send_calls",
     "noting_ns",
     "noting_inside_ns",
+    "deliveries_per_s",
 )
 
 
@@ -53,16 +60,22 @@ class MeasurementError(RuntimeError):
 class Samples:
     """All samples of one run of the notebook; every list has an element for each repetition."""
 
-    # (server, users): latencies, a row for each message, sorted by arrival
+    # (server, users): latencies, a row for each message, in the order of the recipients
     latency: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
     # (server, rate): rows (latency, how many deliveries), latencies of three digits
     rate: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
     # server: rows (due, arrived or -1) of one healthy client since the start
     stall: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    # with or without TCP_NODELAY: latencies as above
+    # server: latencies as above, on processors that the system chose
+    free: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    # server: rows as `rate` has them, at `batch_rate`
+    compared: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    # WITH, WITHOUT, ALONE: latencies as above; message k is of client k, in turns
     nagle: dict[str, list[np.ndarray]] = field(default_factory=dict)
     # server: a row for each message, how long each of PHASES took, nanoseconds
     cost: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    # users: the same for step 4, in rooms of other sizes
+    price: dict[int, list[np.ndarray]] = field(default_factory=dict)
     # every run: experiment, server, users, rate, repeat, counts, how busy the machine was
     runs: list[dict] = field(default_factory=list)
 
@@ -74,6 +87,7 @@ class Laboratory:
         self.parameters = parameters
         self.samples = Samples()
         self.chance = random.Random(parameters.seed)
+        self.started = time.monotonic()
         self.quiet = bool(os.environ.get("CI")) or os.environ.get("LAB_PROGRESS") == "0"
 
     def turns(self, title: str, *choices: Iterable) -> Iterable[tuple]:
@@ -85,18 +99,37 @@ class Laboratory:
             turns += [(*combination, repeat) for combination in combinations]
         return tqdm(turns, desc=title, unit="прогон", file=sys.stdout, disable=self.quiet)
 
-    def run(self, experiment: str, server: Server, repeat: int, expected: int, **task) -> dict:
-        """Make one run; return the generator's results, with the array of its samples."""
+    def seconds(self) -> float:
+        """Return how long all of it has taken until now."""
+        return time.monotonic() - self.started
+
+    def run(
+        self,
+        experiment: str,
+        server: Server,
+        repeat: int,
+        expected: int | None,
+        pinned: bool = True,
+        patience: float = 0,
+        **task,
+    ) -> dict:
+        """Make one run; return the generator's results, with the array of its samples.
+
+        `expected` is None where nobody can know how much there will be.
+        """
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "samples.npy")
-            task = {"senders": task["users"], "samples": str(file)} | task
-            found = suite.put_load_on(server, task, STOP if server.launcher else 0)
+            about = {"senders": task["users"], "samples": str(file)}
+            task = {"payload": self.parameters.message_bytes} | about | task
+            found = suite.put_load_on(server, task, patience, pinned)
             if "error" in found:
                 raise MeasurementError(f"{experiment}, {server.title}: {found['error']}")
-            if found["expected"] != expected or not 0 <= found["received"] <= expected:
+            if expected is None:
+                del found["expected"], found["received"]
+            elif found["expected"] != expected or not 0 <= found["received"] <= expected:
                 counts = f"{found['received']} of {found['expected']}, not of {expected}"
                 raise MeasurementError(f"{experiment}, {server.title}: counted {counts}")
-            found["samples"] = np.load(file)
+            found["samples"] = np.load(file) if file.exists() else None
         row = {"turn": len(self.samples.runs) + 1, "experiment": experiment, "server": server.name}
         row |= {"users": task["users"], "rate": task.get("rate"), "repeat": repeat}
         self.samples.runs.append(row | {key: rounded(found.get(key)) for key in FOUND})
@@ -111,14 +144,25 @@ class Laboratory:
         found["samples"] = np.rint(found["samples"] * 1000).astype(np.int64)
         return found
 
+    def messages(self, users: int) -> int:
+        """Return how many broadcasts there are in a room of this size."""
+        wanted = self.parameters.deliveries // users
+        return max(min(wanted, self.parameters.messages), min(20, self.parameters.messages))
+
     def measure_latency(self) -> None:
         """Send one broadcast at a time to rooms of all sizes."""
-        parameters = self.parameters
-        for users, name, repeat in self.turns("Размер комнаты", parameters.sizes, NAMES):
-            wanted = parameters.deliveries // users
-            messages = max(min(wanted, parameters.messages), min(20, parameters.messages))
+        for users, name, repeat in self.turns("Размер комнаты", self.parameters.sizes, NAMES):
+            messages = self.messages(users)
             found = self.single("latency", SERVERS[name], repeat, users, messages=messages)
             self.samples.latency.setdefault((name, users), []).append(found["samples"])
+
+    def measure_free(self) -> None:
+        """Do the same in a room of one size, with processors that the system chooses."""
+        users = self.parameters.control_users
+        task = {"users": users, "messages": self.messages(users)}
+        for name, repeat in self.turns("Без закрепления", NAMES):
+            found = self.single("free", SERVERS[name], repeat, pinned=False, **task)
+            self.samples.free.setdefault(name, []).append(found["samples"])
 
     def measure_rates(self) -> None:
         """Send at fixed rates; the highest only to servers that kept pace with the one before."""
@@ -135,76 +179,111 @@ class Laboratory:
             self.measure_rate(name, rate, repeat)
 
     def measure_rate(self, name: str, rate: int, repeat: int) -> float:
-        """Send at a fixed rate, each message counted from when it was due; return p99 in ms."""
-        users, seconds = self.parameters.rate_users, self.parameters.rate_seconds
-        messages = max(round(rate * (seconds + WARM_UP)), 1)
-        expected = (messages - min(round(rate * WARM_UP), messages - 1)) * (users - 1)
-        load = {"users": users, "rate": rate, "seconds": seconds + WARM_UP, "drain": seconds}
+        """Send at a fixed rate and keep the latencies; return p99 in ms."""
+        rows, p99 = self.at_rate("rate", name, rate, repeat)
+        self.samples.rate.setdefault((name, rate), []).append(rows)
+        return p99
+
+    def at_rate(self, experiment: str, name: str, rate: int, repeat: int) -> tuple:
+        """Send at a fixed rate, each message counted from when it was due.
+
+        Returns rows (latency, how many deliveries had it) and p99 in ms.
+        """
+        parameters = self.parameters
+        users, uncounted = parameters.rate_users, parameters.uncounted_seconds
+        seconds = parameters.rate_seconds + uncounted
+        messages = max(round(rate * seconds), 1)
+        expected = (messages - min(round(rate * uncounted), messages - 1)) * (users - 1)
+        load = {"users": users, "rate": rate, "seconds": seconds, "drain": parameters.drain_seconds}
         found = self.run(
-            "rate", SERVERS[name], repeat, expected, mode="rate", uncounted=WARM_UP, **load
+            experiment, SERVERS[name], repeat, expected, mode="rate", uncounted=uncounted, **load
         )
         latencies = three_digits(np.rint(found["samples"] * 1000).astype(np.int64))
-        rows = np.stack(np.unique(latencies, return_counts=True), axis=1)
-        self.samples.rate.setdefault((name, rate), []).append(rows)
-        return found["p99_ms"]
+        return np.stack(np.unique(latencies, return_counts=True), axis=1), found["p99_ms"]
+
+    def measure_batches(self) -> None:
+        """Compare chats that batch with chats that do not: at a rate, and as fast as they can."""
+        parameters = self.parameters
+        here = [name for name in COMPARED if not missing(SERVERS[name])]
+        load = {"users": parameters.rate_users, "senders": min(10, parameters.rate_users)}
+        times = {"seconds": parameters.saturation_seconds, "drain": parameters.drain_seconds}
+        times["warm_up"] = parameters.uncounted_seconds
+        for name, repeat in self.turns("Пачки и потоки выполнения", here):
+            rows, _ = self.at_rate("compared", name, parameters.batch_rate, repeat)
+            self.samples.compared.setdefault(name, []).append(rows)
+            self.run("saturation", SERVERS[name], repeat, None, mode="saturation", **load, **times)
 
     def measure_stall(self) -> None:
         """Let one reader stop, and watch another one."""
         parameters = self.parameters
         users, seconds = parameters.stall_users, parameters.stall_seconds
         load = {"users": users, "rate": parameters.stall_rate, "payload": parameters.stall_bytes}
-        times = {"stall_at": STALL_AT, "seconds": seconds, "drain": 1.5}
+        times = {"stall_at": parameters.stall_at, "seconds": seconds}
+        times["drain"] = parameters.stall_drain
         expected = max(round(parameters.stall_rate * seconds), 1) * (users - 2)
-        for name, repeat in self.turns("Читатель замолчал", ("step3", "step4")):
+        for name, repeat in self.turns("Клиент перестал читать", ("step3", "step4")):
             server = SERVERS[name]
             found = self.run("stall", server, repeat, expected, mode="stall", **load, **times)
             self.samples.stall.setdefault(name, []).append(found["samples"])
 
     def measure_nagle(self) -> None:
-        """Send one broadcast at a time, with TCP_NODELAY and without."""
-        parameters = self.parameters
-        for variant, repeat in self.turns("Алгоритм Нейгла", (WITH, WITHOUT)):
+        """Send one broadcast at a time, with TCP_NODELAY and without; then from one client."""
+        users, messages = self.parameters.nagle_users, self.parameters.nagle_messages
+        for variant, repeat in self.turns("Алгоритм Нейгла", (WITH, WITHOUT, ALONE)):
             server = SERVERS["step4"]
-            if variant == WITHOUT:
+            if variant != WITH:
                 server = server.launched("without-nodelay")
-            messages = parameters.nagle_messages
-            found = self.single(
-                f"nagle-{variant}", server, repeat, parameters.nagle_users, messages=messages
-            )
+            task = {"users": users, "messages": messages, "turns": variant != ALONE}
+            found = self.single(f"nagle-{variant}", server, repeat, **task)
             self.samples.nagle.setdefault(variant, []).append(found["samples"])
 
     def measure_cost(self) -> None:
         """Record every `send` in the server: first single messages, then under a rate."""
+        users = self.parameters.cost_users
         for name, repeat in self.turns("Цена рассылки", NAMES):
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder, "calls.json")
-                server = SERVERS[name].launched("record-sends", file)
-                self.record_messages(server, file, repeat)
-                self.record_batches(server, file, repeat)
+            rows = self.record_messages("cost", SERVERS[name], users, repeat)
+            self.samples.cost.setdefault(name, []).append(rows)
+            self.record_batches(SERVERS[name], repeat)
+        for users, repeat in self.turns("Цена send", self.parameters.price_users):
+            rows = self.record_messages("price", SERVERS["step4"], users, repeat)
+            self.samples.price.setdefault(users, []).append(rows)
 
-    def record_messages(self, server: Server, file: Path, repeat: int) -> None:
-        """Note the phases of single broadcasts."""
-        users, messages = self.parameters.cost_users, self.parameters.cost_messages
-        found = self.single("cost", server, repeat, users, messages=messages, stamps=True)
-        notes = json.loads(file.read_text("utf-8"))
+    def recorded(self, run: Callable, server: Server, *given, **task) -> tuple[dict, dict]:
+        """Make a run; return its results, and what the server has noted."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "calls.json")
+            server = server.launched("record-sends", file)
+            found = run(*given, server=server, patience=WRITING, stamps=True, **task)
+            if not file.exists():
+                raise MeasurementError(f"{server.title} did not write down its calls of send")
+            return found, json.loads(file.read_text("utf-8"))
+
+    def record_messages(
+        self, experiment: str, server: Server, users: int, repeat: int
+    ) -> np.ndarray:
+        """Return the phases of single broadcasts."""
+        messages = min(self.parameters.cost_messages, self.messages(users))
+        about = {"repeat": repeat, "users": users, "messages": messages}
+        found, notes = self.recorded(self.single, server, experiment, **about)
         starts = np.array(found["starts_ns"])
         ends = starts + found["samples"].max(axis=1) * 1000
         rows = phases(np.array(notes["calls"]), starts, ends, users - 1)
-        self.samples.cost.setdefault(server.name, []).append(rows)
         noting = {"noting_ns": round(notes["cost_ns"]), "noting_inside_ns": notes["inside_ns"]}
         self.samples.runs[-1] |= noting | {"send_calls": rows.shape[0] * (users - 1)}
+        return rows
 
-    def record_batches(self, server: Server, file: Path, repeat: int) -> None:
+    def record_batches(self, server: Server, repeat: int) -> None:
         """Count the calls of `send` under a rate."""
         parameters = self.parameters
         users, rate, seconds = parameters.rate_users, parameters.batch_rate, parameters.rate_seconds
         expected = max(round(rate * seconds), 1) * (users - 1)
-        load = {"users": users, "rate": rate, "seconds": seconds, "drain": seconds}
-        found = self.run("batch", server, repeat, expected, mode="rate", stamps=True, **load)
-        calls = json.loads(file.read_text("utf-8"))["calls"]
+        load = {"users": users, "rate": rate, "seconds": seconds, "drain": parameters.drain_seconds}
+        about = {"repeat": repeat, "expected": expected, "mode": "rate"}
+        found, notes = self.recorded(self.run, server, "batch", **about, **load)
         [start] = found["starts_ns"]
         end = start + int(found["seconds"] * 1e9)
-        self.samples.runs[-1]["send_calls"] = sum(start <= begun < end for begun, _ in calls)
+        calls = sum(start <= begun < end for begun, _ in notes["calls"])
+        self.samples.runs[-1]["send_calls"] = calls
 
 
 def rounded(value: float | None) -> float | None:

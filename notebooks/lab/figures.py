@@ -14,7 +14,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from lab.analysis import DELAYED_ACK_US, last_of, line, points, residuals
 from lab.experiments import NAMES, PHASES, WITH, WITHOUT, Samples
-from lab.parameters import STALL_AT
 from lab.russian import fixed, microseconds, number, percent
 
 TITLES = {
@@ -105,6 +104,22 @@ def with_bars(panel: Axes, name: str, positions: list, entries: list[dict], key:
     return values
 
 
+def answer(summary: dict) -> Figure:
+    """Draw how long a broadcast takes, against the number of clients: the whole answer."""
+    figure, panel = sized(7.2, 3.6)
+    sizes = summary["parameters"]["sizes"]
+    for name in NAMES:
+        entries = [summary["latency"][name][str(users)] for users in sizes]
+        with_bars(panel, name, sizes, entries, "last_us")
+    panel.set(xlabel="Клиентов в комнате", ylabel="Время до последнего\nполучателя, мс")
+    panel.set_xlim(0)
+    panel.set_ylim(0)
+    ticks(panel.xaxis)
+    ticks(panel.yaxis)
+    legend_above(figure, panel)
+    return figure
+
+
 def latency_by_clients(summary: dict) -> Figure:
     """Draw p50, p95, p99 and the last recipient against the number of clients."""
     figure, axes = sized(9.6, 7.2, 2, 2, sharex=True, sharey=True)
@@ -175,7 +190,7 @@ def latency_by_rate(summary: dict) -> Figure:
         panel.tick_params(axis="x", labelrotation=45)
         ticks(panel.yaxis)
     back = {"facecolor": "white", "linewidth": 0, "pad": 1.5}
-    axes[0].text(rates[0], limit, f"предел {number(limit)} мс", fontsize=9, va="center", bbox=back)
+    axes[0].text(rates[0], limit, f"порог {number(limit)} мс", fontsize=9, va="center", bbox=back)
     legend_above(figure, axes[0])
     figure.supxlabel("Сообщений в секунду от всех клиентов вместе", fontsize=10)
     figure.supylabel("Задержка, мс", fontsize=10)
@@ -188,10 +203,11 @@ def stalled_reader(samples: Samples) -> Figure:
     for panel, name in zip(axes, ("step3", "step4"), strict=True):
         run = next(r for r in samples.runs if (r["experiment"], r["server"]) == ("stall", name))
         time_line(panel, samples.stall[name][0], run, name)
-        mark(panel, STALL_AT, "один клиент\nперестал\nчитать", left=True)
+        mark(panel, run["stalled_at_ms"] / 1000, "один клиент\nперестал\nчитать", left=True)
         if run["cut_off_ms"] is not None:
             mark(panel, run["cut_off_ms"] / 1000, "сервер его\nотключил")
-        panel.legend(loc="lower right")
+        back = {"facecolor": "white", "edgecolor": "none", "framealpha": 1}
+        panel.legend(loc="lower right", frameon=True, **back)
         panel.set_xlabel("Время, с")
         ticks(panel.xaxis)
         ticks(panel.yaxis)
@@ -222,7 +238,7 @@ def mark(panel: Axes, time: float, text: str, left: bool = False) -> None:
 def nagle(samples: Samples) -> Figure:
     """Draw consecutive broadcasts with and without TCP_NODELAY, and all of them as shares."""
     figure, (left, right) = sized(9.6, 4.2, 1, 2, sharey=True)
-    for variant, style in NODELAY.items():
+    for variant, style in NODELAY.items():  # clients take turns in both
         last = samples.nagle[variant][0].max(axis=1)[:40] / 1000
         left.plot(np.arange(1, len(last) + 1), last, **style | {"linewidth": 0.9})
         every = np.sort(np.concatenate(samples.nagle[variant]).max(axis=1)) / 1000

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, fields, replace
 PREFIX = "LAB_"
 OTHERS = {f"{PREFIX}QUICK", f"{PREFIX}RESULTS", f"{PREFIX}PROGRESS"}
 SWITCHES = {"": False, "0": False, "1": True}
-STALL_AT = 1.0  # seconds after which one reader stops
 LEAST = {"seed": 0, "bootstrap": 10, "sizes": 2, "stall_users": 3}  # else: more than 0
-LEAST |= {"rate_users": 2, "nagle_users": 2, "cost_users": 2, "stall_bytes": 14}
+LEAST |= {"rate_users": 2, "nagle_users": 2, "cost_users": 2, "control_users": 2}
+LEAST |= {"price_users": 2, "stall_bytes": 14, "message_bytes": 14, "stall_at": 0.1}
 USERS = 8000  # so many names fit into one frame of step 4
 MOST = {"sizes": USERS, "rate_users": USERS, "stall_users": USERS, "nagle_users": USERS}
-MOST |= {"cost_users": USERS, "stall_bytes": 65_000}  # a frame of step 4 holds 65 536
+MOST |= {"cost_users": USERS, "control_users": USERS, "price_users": USERS}
+MOST |= {"stall_bytes": 65_000, "message_bytes": 65_000}  # a frame of step 4 holds 65 536
 
 
 class ParameterError(ValueError):
@@ -27,22 +28,30 @@ class Parameters:
     seed: int  # of the order of runs and of the bootstrap
     repeats: int  # of every measurement, each with a server process of its own
     bootstrap: int  # resamplings for an interval
+    message_bytes: int  # of a message, where nothing else is said
     sizes: tuple[int, ...]  # numbers of clients
     messages: int  # in a run, at most
     deliveries: int  # in a run, about: with more clients there are fewer messages
+    control_users: int  # in the room that is measured without pinning, too
     rates: tuple[int, ...]  # messages per second, of all clients together
     rate_users: int
     rate_seconds: float
+    uncounted_seconds: float  # before the counting under load
+    drain_seconds: float  # for which deliveries are awaited after the last message
     limit_ms: float  # a server whose p99 is over it has broken
+    batch_rate: int  # messages per second in the section on batches
+    saturation_seconds: float
     stall_rate: int  # messages per second
     stall_bytes: int  # of a message
     stall_users: int
+    stall_at: float  # seconds after which one client stops reading
     stall_seconds: float
+    stall_drain: float
     nagle_users: int
     nagle_messages: int
     cost_users: int
     cost_messages: int
-    batch_rate: int  # messages per second at which the calls of `send` are counted
+    price_users: tuple[int, ...]  # rooms in which the calls of `send` are timed, besides
 
     def check(self) -> None:
         """Raise ParameterError where a value makes no sense."""
@@ -54,8 +63,8 @@ class Parameters:
                     raise ParameterError(f"{PREFIX}{field.name.upper()}: {one} is out of range")
         if len(set(self.sizes)) < 3:
             raise ParameterError(f"{PREFIX}SIZES: a line needs at least three sizes")
-        if self.stall_seconds <= STALL_AT:
-            raise ParameterError(f"{PREFIX}STALL_SECONDS: the reader stops after {STALL_AT:g} s")
+        if self.stall_seconds <= self.stall_at:
+            raise ParameterError(f"{PREFIX}STALL_SECONDS: one stops after {self.stall_at:g} s")
 
 
 def from_environment(

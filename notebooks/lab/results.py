@@ -4,16 +4,23 @@ They are collected in a folder of their own and moved at the end, so that a run 
 leaves the results of the one before whole. `summary.json` holds, with the unit at the end of each
 key (SERVER is step3, step4, asyncio or forwarder):
 
-- `machine`, `versions`, `parameters`: where, with what and how much was measured.
+- `machine`, `versions`, `parameters`: where, with what and how much was measured;
+  `machine.pinned`: whether server and load generator each stayed on a processor of its own.
 - `latency.SERVER.CLIENTS.{p50,p95,p99,last}_us`: of a broadcast to CLIENTS - 1 recipients; `last`
   is the median time until the last one has it. `_low_us`, `_high_us`: 95 % bootstrap interval.
 - `fit.SERVER.us_per_recipient`, `.fixed_us`, `.r2`, `.worst_residual_percent`: the line through
-  `last`; with `us_per_recipient_low`, `_high`, `fixed_low_us`, `fixed_high_us`.
+  `last`; with `us_per_recipient_low`, `_high`, `fixed_low_us`, `fixed_high_us`, `worst_users`.
+- `control.SERVER.{pinned,free}.last_us`, `_low_us`, `_high_us`: `last` in a room of
+  `parameters.control_users`, each process on a processor, and as the system thinks fit; median
+  of the runs, the least and the greatest of them.
 - `rate.SERVER.RATE.{p50,p99}_ms`: latency at RATE messages/s, median of the runs, and `_low_ms`,
   `_high_ms`; `.lost`, `.lost_percent`: not delivered when the run ended; `.sent_late_p99_ms`: by
   the generator. The highest rate is there for servers that kept pace with the one before only.
 - `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (median of the
   runs) is within `parameters.limit_ms`, and the next one; null where there is none.
+- `compared.CHAT.p99_ms`, `.deliveries_per_s`, with `_low`, `_high` as above, and `.lost`: at
+  `parameters.batch_rate`, and as fast as it can; CHAT is step4, single (step 4 with batches of
+  one), batched (asyncio with batches), asyncio and, where it is installed, uvloop.
 - `batch.SERVER.messages_per_send`: deliveries that one call of `send` carries at `.rate_per_s`.
 - `stall.SERVER.longest_gap_s`, `.silent_at_end_s`: what a healthy client saw; `.expected`,
   `.received`, `.received_percent`: all healthy clients; `.witness_expected`, `.witness_received`:
@@ -23,8 +30,13 @@ key (SERVER is step3, step4, asyncio or forwarder):
   median that hides the freeze.
 - `nagle.{with,without}.{p50,p95,p99}_ms`: until the last recipient has it, with and without
   TCP_NODELAY; `.waited_percent` of the broadcasts waited for an acknowledgement, `.wait_ms`.
+  `nagle.alone`: the same without it, while one client alone speaks. `nagle.cause`: of the
+  broadcasts that waited, how many recipients were late (`.late_recipients`, median), how many of
+  these had spoken two broadcasts before (`.spoke_two_before_percent`), and how often exactly one
+  of two neighbours waited (`.alternate_percent`).
 - `share.SERVER.{before,send,between,after}_percent`, `_us`: phases of a broadcast to
-  `parameters.cost_users` - 1 recipients; `.total_us`, `.us_per_send`, `.noting_percent`.
+  `parameters.cost_users` - 1 recipients (`price.CLIENTS`: of step 4
+  to CLIENTS - 1); `.total_us`, `.us_per_send`, `.noting_percent`.
 - `counts`: runs and deliveries, expected and received, and runs that others disturbed, of the
   `.measurable_runs` that were long enough to see it.
 """
@@ -43,6 +55,7 @@ import psutil
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
+from bench import processors
 from lab import analysis, samples
 from lab.experiments import Samples
 from lab.parameters import PREFIX, Parameters, as_dict
@@ -56,6 +69,7 @@ SUMMARY = "summary.json"
 def machine() -> dict:
     """Return what of the machine and its kernel matters for the figures."""
     return {
+        "pinned": processors.pair() is not None,
         "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -100,11 +114,15 @@ class Results:
         self.path = Path(self.draft.name)
 
     def show(self, name: str, figure: Figure) -> None:
-        """Save a figure as SVG and PNG and display the latter."""
+        """Save a figure and display it."""
+        display(self.picture(name, figure))
+
+    def picture(self, name: str, figure: Figure) -> Image:
+        """Save a figure as SVG and PNG; return the latter, as it can be displayed."""
         figure.savefig(self.path / f"{name}.svg", metadata={"Date": None, "Creator": None})
         figure.savefig(self.path / f"{name}.png", metadata={"Software": None}, dpi=160)
         width = round(figure.get_figwidth() * 96)
-        display(Image(filename=str(self.path / f"{name}.png"), width=width))
+        return Image(filename=str(self.path / f"{name}.png"), width=width)
 
     def save(self, summary: dict, data: Samples) -> None:
         """Save the summary and all samples."""
@@ -134,6 +152,19 @@ def summary(data: Samples, parameters: Parameters) -> dict:
     """Return the whole summary."""
     about = {"machine": machine(), "versions": versions(), "parameters": as_dict(parameters)}
     return about | analysis.summarize(data, parameters)
+
+
+class Top:
+    """The answer at the top of the notebook, filled in when everything is measured."""
+
+    def __init__(self) -> None:
+        self.text = display(Markdown("Ответ появится здесь после измерений."), display_id=True)
+        self.figure = display(Markdown(""), display_id=True)
+
+    def fill(self, text: str, picture: Image) -> None:
+        """Put the answer and its figure in their place."""
+        self.text.update(Markdown(bound(text)))
+        self.figure.update(picture)
 
 
 def say(*texts: str) -> None:

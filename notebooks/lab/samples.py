@@ -6,8 +6,11 @@
 | `latency.csv.gz` | a broadcast: its latencies in microseconds, sorted, with spaces between |
 | `rate.csv.gz` | a latency (to three digits) at a rate, and how many deliveries had it |
 | `stall.csv.gz` | a message to a healthy client: due and arrived, microseconds; empty if never |
-| `nagle.csv.gz` | as `latency.csv.gz`, with and without `TCP_NODELAY` |
+| `free.csv.gz` | as `latency.csv.gz`, in one room, on processors that the system chose |
+| `compared.csv.gz` | as `rate.csv.gz`, of chats that batch and chats that do not |
+| `nagle.csv.gz` | a broadcast, with and without `TCP_NODELAY`: latencies by recipient |
 | `cost.csv.gz` | a broadcast: the nanoseconds of its phases |
+| `price.csv.gz` | the same for step 4 in rooms of other sizes |
 """
 
 import csv
@@ -21,6 +24,7 @@ import numpy as np
 from lab.experiments import FOUND, PHASES, Samples
 
 RUN_COLUMNS = ("turn", "experiment", "server", "users", "rate", "repeat", *FOUND)
+PHASE_COLUMNS = tuple(f"{phase}_ns" for phase in PHASES)
 TEXTS = ("experiment", "server")
 HEADERS = {
     "runs.csv": RUN_COLUMNS,
@@ -28,7 +32,10 @@ HEADERS = {
     "rate.csv.gz": ("server", "rate", "repeat", "latency_us", "deliveries"),
     "stall.csv.gz": ("server", "repeat", "due_us", "arrived_us"),
     "nagle.csv.gz": ("nodelay", "repeat", "latencies_us"),
-    "cost.csv.gz": ("server", "repeat", *(f"{phase}_ns" for phase in PHASES)),
+    "free.csv.gz": ("server", "repeat", "latencies_us"),
+    "compared.csv.gz": ("server", "repeat", "latency_us", "deliveries"),
+    "cost.csv.gz": ("server", "repeat", *PHASE_COLUMNS),
+    "price.csv.gz": ("users", "repeat", *PHASE_COLUMNS),
 }
 FILES = tuple(HEADERS)
 
@@ -42,8 +49,13 @@ def save(samples: Samples, folder: Path) -> None:
         ),
         "rate.csv.gz": ((*k, repeat, *row) for k, repeat, row in repeated(samples.rate)),
         "stall.csv.gz": ((k, repeat, *known(row)) for k, repeat, row in repeated(samples.stall)),
-        "nagle.csv.gz": ((k, repeat, joined(row)) for k, repeat, row in repeated(samples.nagle)),
+        "nagle.csv.gz": (
+            (k, repeat, " ".join(map(str, row))) for k, repeat, row in repeated(samples.nagle)
+        ),
+        "free.csv.gz": ((k, repeat, joined(row)) for k, repeat, row in repeated(samples.free)),
+        "compared.csv.gz": ((k, repeat, *row) for k, repeat, row in repeated(samples.compared)),
         "cost.csv.gz": ((k, repeat, *row) for k, repeat, row in repeated(samples.cost)),
+        "price.csv.gz": ((k, repeat, *row) for k, repeat, row in repeated(samples.price)),
     }
     for name, rows in tables.items():
         write(folder / name, HEADERS[name], rows)
@@ -84,7 +96,10 @@ def load(folder: Path) -> Samples:
         rate=grouped(folder / "rate.csv.gz", lambda row: (row[0], int(row[1])), 2, whole),
         stall=grouped(folder / "stall.csv.gz", lambda row: row[0], 1, whole),
         nagle=grouped(folder / "nagle.csv.gz", lambda row: row[0], 1, split),
+        free=grouped(folder / "free.csv.gz", lambda row: row[0], 1, split),
+        compared=grouped(folder / "compared.csv.gz", lambda row: row[0], 1, whole),
         cost=grouped(folder / "cost.csv.gz", lambda row: row[0], 1, whole),
+        price=grouped(folder / "price.csv.gz", lambda row: int(row[0]), 1, whole),
         runs=load_runs(folder / "runs.csv"),
     )
 

@@ -9,18 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.analysis import LATE_US
-from lab.experiments import CHATS, NAMES, PHASES, WITH, WITHOUT
+from lab.experiments import ALONE, CHATS, FREE, NAMES, PHASES, PINNED, WITH, WITHOUT
 from lab.figures import TITLES
-from lab.parameters import STALL_AT, Parameters
+from lab.parameters import Parameters
 from lab.russian import SPACE, counted, fixed, listed, microseconds, number, percent, times
 
-STRAIGHT = 0.98  # R² from which a line describes the data
-NEAR = 15.0  # percent: residuals up to this are called small
+STRAIGHT = 0.99  # the goal: R² of every line
+NEAR = 15.0  # the goal, percent: the largest residual of every line
+ALIKE = 1.15  # a ratio up to this is no difference that a text should speak of
+MOSTLY = 80  # percent that make a rule
+SELDOM = 10  # percent that make an exception
 ALL = 95  # percent of a latency that are as good as all of it
 FLOOR = 50  # percent of a latency from which the forwarder's share dominates
 LATE = 50  # percent of p99 from which the generator's own lateness dominates
 BUSY = 90  # percent of a core from which the generator itself is the limit
-FROZEN = 0.5  # seconds of silence at the end that make a freeze
+FROZEN = 0.5  # seconds of silence at the end that make a stop for all
 AMOUNTS = (
     "repeats",
     "bootstrap",
@@ -30,6 +33,7 @@ AMOUNTS = (
     "rates",
     "rate_seconds",
     "stall_seconds",
+    "saturation_seconds",
     "nagle_messages",
     "cost_messages",
 )  # less of it: less is known
@@ -168,16 +172,13 @@ def floor(summary: dict) -> str:
     dominated = [TITLES[name] for name, share in shares.items() if share > FLOOR]
     verdict = (
         f"Больше половины времени ({listed(dominated)}) — это не чат, а системные вызовы, "
-        "пробуждение получателей и сам генератор нагрузки: разницу между серверами здесь надо "
+        "приём и сам генератор нагрузки: разницу между серверами здесь надо "
         "отсчитывать от ретранслятора, а не от нуля."
         if dominated
         else "Ни у одного чата эта часть не превышает половины: видны прежде всего сами серверы."
     )
     if any(share > 100 for share in shares.values()):
-        verdict += (
-            " Быть быстрее ретранслятора чат может по двум причинам: разница меньше разброса или "
-            "зависит от того, как делятся ядра."
-        )
+        verdict += " Быть быстрее ретранслятора чат может, если разница меньше разброса."
     return (
         f"Ретранслятор, который не знает ни имён, ни сообщений, доводит рассылку до последнего "
         f"получателя за {microseconds(bare)} при {at_clients(int(users))}. От времени чатов это: "
@@ -208,30 +209,65 @@ def fit_table(summary: dict) -> str:
                 TITLES[name],
                 f"{slope} ({low} … {high})",
                 f"{fixed_part} ({fixed_range})",
-                fixed(entry["r2"], 3),
+                r_squared(entry),
                 percent(entry["worst_residual_percent"]),
             ]
         )
     return table(header, rows)
 
 
+def goal_of(entry: dict) -> bool:
+    """Return whether a line meets the goals."""
+    return entry["r2"] >= STRAIGHT and entry["worst_residual_percent"] <= NEAR
+
+
+def r_squared(entry: dict) -> str:
+    """Return R² rounded down: what misses the goal does not look as if it were met."""
+    return fixed(math.floor(1000 * entry["r2"] + 1e-6) / 1000, 3)
+
+
 def fit(summary: dict) -> str:
-    """Say whether latency is a straight line, and what its slope means."""
-    bad = [name for name in NAMES if summary["fit"][name]["r2"] < STRAIGHT]
-    worst = max(summary["fit"][name]["worst_residual_percent"] for name in NAMES)
-    straight = (
-        f"Прямая объясняет не менее {percent(100 * STRAIGHT)} разброса у всех серверов."
-        if not bad
-        else f"Не вполне прямая: {listed([TITLES[name] for name in bad])} "
-        f"(R² меньше {fixed(STRAIGHT, 2)}); наклон — лишь средняя цена получателя."
+    """Say whether latency is a straight line, what its slope means and what it predicts."""
+    missed = [
+        f"{TITLES[name]} (R² {r_squared(entry)}, остаток "
+        f"{percent(entry['worst_residual_percent'])} при {at_clients(entry['worst_users'])})"
+        for name, entry in summary["fit"].items()
+        if not goal_of(entry)
+    ]
+    goal = f"Цель опыта: R² не меньше {fixed(STRAIGHT, 2)} и остатки не больше {percent(NEAR)}"
+    told = f"{goal}. Она {goal_result(missed)}"
+    bent = not goal_of(summary["fit"]["step4"])
+    return f"{told}\n\n{price(summary, bent)}\n\n{slope(summary)} {prediction(summary)}"
+
+
+def goal_result(missed: list[str]) -> str:
+    """Say which servers miss the goal."""
+    if not missed:
+        return "выполнена у всех серверов: каждый новый получатель стоит одинаково."
+    return (
+        f"не выполнена у этих серверов: {'; '.join(missed)}. У них наклон — лишь средняя цена "
+        "получателя, и выводить из него время одной рассылки нельзя."
     )
-    residuals = (
-        f"Остатки не больше {percent(worst)}."
-        if worst <= NEAR
-        else f"Остатки доходят до {percent(worst)}: цена получателя не вполне постоянна. Чем это "
-        "вызвано, здесь не измерено."
-    )
-    return f"{straight} {residuals}\n\n{slope(summary)}"
+
+
+def price(summary: dict, bent: bool) -> str:
+    """Say whether one call of `send` costs the same in rooms of all sizes.
+
+    `bent` says whether the line of step 4 misses the goal.
+    """
+    found = {int(users): entry["us_per_send"] for users, entry in summary["price"].items()}
+    found[summary["parameters"]["cost_users"]] = summary["share"]["step4"]["us_per_send"]
+    sizes = sorted(found)
+    told = listed([f"{number(found[users])} мкс при {users}" for users in sizes])
+    change = max(found.values()) / min(found.values())
+    text = f"Измерено и отдельно: один вызов `send` шага 4 стоит {told} клиентах."
+    if change <= ALIKE:
+        text += " Цена вызова почти не зависит от размера комнаты."
+        return text + (" Значит, отклонения шага 4 не от неё." if bent else "")
+    text += f" Наибольшая цена больше наименьшей в {times(change)}:"
+    if bent:
+        return f"{text} это одна из причин, по которым шаг 4 отклоняется от прямой."
+    return f"{text} для прямой этого мало, чтобы отклониться дальше цели."
 
 
 def slope(summary: dict) -> str:
@@ -239,14 +275,89 @@ def slope(summary: dict) -> str:
     price = summary["fit"]["step4"]["us_per_recipient"]
     send = summary["share"]["step4"]["us_per_send"]
     meaning = (
-        f"Сам вызов `send` (раздел 5), вместе с пробуждением получателя, — {number(send)} мкс, "
-        f"{percent(100 * send / price)} этой цены; остальное — Python вокруг него и получатели, "
-        "которые читают на тех же ядрах."
+        f"Сам вызов `send` в комнате раздела 6 стоит {number(send)} мкс, это "
+        f"{percent(100 * send / price)} наклона; остальное — Python вокруг него и приём."
         if send < price
-        else f"Вызов `send` (раздел 5) стоит {number(send)} мкс, не меньше наклона: разделы "
+        else f"Вызов `send` (раздел 6) стоит {number(send)} мкс, не меньше наклона: разделы "
         "измерены в разных прогонах."
     )
     return f"У шага 4 каждый следующий получатель добавляет {number(price)} мкс. {meaning}"
+
+
+def prediction(summary: dict) -> str:
+    """Compare what the line predicts for the largest room with what was measured there."""
+    users = max(summary["parameters"]["sizes"])
+    entry = summary["fit"]["step4"]
+    predicted = entry["fixed_us"] + entry["us_per_recipient"] * (users - 1)
+    measured = summary["latency"]["step4"][str(users)]["last_us"]
+    off = 100 * (measured / predicted - 1)
+    told = (
+        f"Для {of_clients(users)} прямая предсказывает {microseconds(predicted)}, измерено "
+        f"{microseconds(measured)}"
+    )
+    if abs(off) <= NEAR:
+        return f"{told}: предсказание верно с точностью до {percent(max(abs(off), 1))}."
+    return f"{told}: в такой комнате прямая ошибается на {percent(abs(off))}."
+
+
+def of_clients(count: int) -> str:
+    """Return a number of clients as it stands after «для» and «до»."""
+    return counted(count, "клиента", "клиентов", "клиентов")
+
+
+def method(summary: dict) -> str:
+    """Say whether each process had a processor of its own."""
+    if summary["machine"]["pinned"]:
+        return (
+            "Сервер и генератор нагрузки закреплены за разными процессорными ядрами "
+            "(`os.sched_setaffinity`). Генератор, пока ждёт одиночное сообщение, не засыпает: "
+            "пробуждение спящего процесса стоит отправителю несколько микросекунд, но не каждый "
+            "раз, и эта случайная добавка исказила бы прямую."
+        )
+    return (
+        "**Закрепить процессы за процессорными ядрами здесь нельзя** (это умеет Linux, и нужны два "
+        "ядра). Сервер и генератор переходят с ядра на ядро, и разброс больше."
+    )
+
+
+def control_table(summary: dict) -> str:
+    """Return the time of a broadcast with processes that are pinned and with those that are not."""
+    users = summary["parameters"]["control_users"]
+    header = [f"До последнего, клиентов: {users}", "закреплены", "без закрепления"]
+    rows = []
+    for name, ways in summary["control"].items():
+        cells = [interval(ways[way], "last") if way in ways else "—" for way in (PINNED, FREE)]
+        rows.append([TITLES[name], *cells])
+    return table(header, rows)
+
+
+def control(summary: dict) -> str:
+    """Say what is different when the system chooses the processors."""
+    found = [ways for ways in summary["control"].values() if PINNED in ways]
+    if not summary["machine"]["pinned"] or not found:
+        return "Сравнить не с чем: закреплённых прогонов в такой комнате нет."
+    ratios = [ways[FREE]["last_us"] / ways[PINNED]["last_us"] for ways in found]
+    if max(ratios) > ALIKE and min(ratios) < 1 / ALIKE:
+        change = "у одних серверов рассылка дольше, у других короче"
+    elif max(ratios) > ALIKE:
+        change = f"рассылка дольше, самое большее в {times(max(ratios))}"
+    elif min(ratios) < 1 / ALIKE:
+        change = f"рассылка короче, самое большее в {times(1 / min(ratios))}"
+    else:
+        change = "время рассылки почти то же"
+    told = f"Без закрепления {change}."
+    if summary["parameters"]["repeats"] > 1:
+        pinned, free = (max(spread(ways[way]) for ways in found) for way in (PINNED, FREE))
+        told += (
+            f" Размах повторов (в скобках) доходит до {percent(free)} времени без закрепления и до "
+            f"{percent(pinned)} с ним."
+        )
+    return told + " Все остальные числа этой тетради — закреплённых процессов."
+
+
+def spread(entry: dict) -> float:
+    """Return by how many percent of the median the runs differ."""
+    return max(100 * (entry["last_high_us"] - entry["last_low_us"]) / entry["last_us"], 0.1)
 
 
 def rate_table(summary: dict) -> str:
@@ -302,7 +413,7 @@ def knee_of(name: str, knee: dict, limit: str) -> str:
     if broken is None:
         return f"{TITLES[name]} выдержал все частоты, до {of_messages(held)} в секунду"
     if held is None:
-        return f"{TITLES[name]} превысил предел {limit} уже при {at_messages(broken)} в секунду"
+        return f"{TITLES[name]} превысил порог {limit} уже при {at_messages(broken)} в секунду"
     return (
         f"{TITLES[name]} держит {fixed(held, 0)} и не держит "
         f"{counted(broken, 'сообщение', 'сообщения', 'сообщений')} в секунду"
@@ -320,34 +431,113 @@ def of_messages(count: int) -> str:
 
 
 def rate(summary: dict) -> str:
-    """Say where each server breaks and whether batching moves the knee."""
+    """Say where each server breaks, and what did not come in time."""
     limit = f"{number(summary['parameters']['limit_ms'])} мс"
     told = "; ".join(knee_of(name, summary["knee"][name], limit) for name in NAMES)
-    return f"{told[0].upper()}{told[1:]}. {lost(summary)}\n\n{batches(summary)}"
+    return f"{told[0].upper()}{told[1:]}. {lost(summary)}"
 
 
-def batches(summary: dict) -> str:
-    """Say how much one call of `send` carries, and whether that moves the knee."""
-    ours, theirs = (summary["knee"][name]["rate_per_s"] or 0 for name in ("step4", "asyncio"))
-    batch = {name: summary["batch"][name]["messages_per_send"] for name in NAMES}
-    calls = (
-        f"При {at_messages(summary['batch']['step4']['rate_per_s'])} в секунду один вызов `send` "
-        f"несёт в среднем {number(batch['step4'])} сообщ. у шага 4, {number(batch['asyncio'])} у "
-        f"asyncio и {number(batch['forwarder'])} у ретранслятора"
+def compared_table(summary: dict) -> str:
+    """Return what chats with batches and without can do."""
+    rate = fixed(summary["parameters"]["batch_rate"], 0)
+    header = ["Чат", "пачки", f"p99, мс, при {rate} сообщений/с", "доставок/с, наибольшее"]
+    rows = []
+    for name, entry in summary["compared"].items():
+        title, batches = COMPARED_TITLES[name]
+        cells = [batches, p99(entry), fixed(entry["deliveries_per_s"], 0)]
+        rows.append([title, *cells])
+    return table(header, rows)
+
+
+COMPARED_TITLES = {
+    "step4": ("шаг 4: потоки выполнения", "есть"),
+    "single": ("шаг 4, пачки по одному сообщению", "нет"),
+    "batched": ("asyncio.Protocol", "есть"),
+    "asyncio": ("asyncio, как в документации", "нет"),
+    "uvloop": ("то же на uvloop", "нет"),
+}
+
+
+def compared(summary: dict) -> str:
+    """Say what is due to batches, what to threads, and who is ahead."""
+    found = summary["compared"]
+    ours, theirs = (
+        gain(found[a], found[b]) for a, b in (("step4", "single"), ("batched", "asyncio"))
     )
-    if ours > theirs and batch["step4"] > 1.1 * batch["asyncio"]:
-        why = f"{calls}: чем больше ждёт, тем больше уходит одним вызовом, и колено сдвигается."
-    elif ours > theirs:
-        why = f"{calls}: пачками сдвиг колена здесь не объяснить."
-    else:
-        why = f"{calls}. Колено шага 4 на этой машине не дальше, чем у asyncio."
-    if batch["step3"] > 1.1:
-        why += (
-            f" У шага 3 вызов несёт {number(batch['step3'])}, но это следствие опоздания, а не "
-            "средство от него: сообщения слиплись, пока ждали в приёмном буфере, и лишились "
-            "авторов."
+    threads, loop = found["step4"], found["batched"]
+    batches = (
+        f"**Пачки.** {effect('Шаг 4', ours)} {effect('Asyncio', theirs)} Каждое сравнение — один и "
+        "тот же способ выполнения, отличаются только пачки."
+    )
+    between = threads["deliveries_per_s"] / loop["deliveries_per_s"]
+    first, second = ("шага 4", "asyncio") if between >= 1 else ("asyncio", "шага 4")
+    factor = max(between, 1 / between)
+    ahead = (
+        f"**Потоки выполнения.** С пачками наибольшая скорость у {first} больше, чем у {second}, "
+        f"в {times(factor)}"
+        if factor > ALIKE
+        else "**Потоки выполнения.** С пачками наибольшая скорость шага 4 и asyncio почти одинакова"
+    )
+    ahead += f"; p99 — {p99(threads)} мс у шага 4 и {p99(loop)} мс у asyncio."
+    if factor > ALIKE and between < 1:
+        ahead += (
+            " Впереди asyncio с пачками: один поток выполнения обходится без блокировки рассылки и "
+            "без переключений. Какая часть разницы приходится на них, здесь не измерено."
         )
-    return why
+    return (
+        f"{batches}\n\n{ahead}\n\n{verdict(min(ours[1], theirs[1]), factor)}\n\n{carried(summary)}"
+    )
+
+
+def gain(batched: dict, single: dict) -> tuple[float, float]:
+    """Return how many times smaller p99 is with batches, and how many times more is delivered."""
+    speeds = batched["deliveries_per_s"], single["deliveries_per_s"]
+    return single["p99_ms"] / batched["p99_ms"], speeds[0] / max(speeds[1], 1)
+
+
+def effect(title: str, gains: tuple[float, float]) -> str:
+    """Say what batches do to one chat."""
+    latency, speed = gains
+    told = []
+    ways = ((latency, "меньше", "больше", "тот"), (speed, "больше", "меньше", "то"))
+    for factor, better, worse, same in ways:
+        size = max(factor, 1 / factor)
+        change = f"{better if factor > 1 else worse} в {times(size)}"
+        told.append(change if size > ALIKE else f"почти {same} же")
+    return f"{title}: с пачками p99 {told[0]}, число доставок в секунду {told[1]}."
+
+
+def verdict(batches: float, threads: float) -> str:
+    """Say whether batches or threads make a chat fast."""
+    if batches > ALIKE * threads:
+        return (
+            f"Значит, пропускную способность определяют прежде всего пачки (не меньше чем в "
+            f"{times(batches)}), а не выбор между потоками выполнения и asyncio "
+            f"(в {times(threads)})."
+        )
+    return "По этому запуску нельзя сказать, что пачки важнее выбора способа выполнения."
+
+
+def carried(summary: dict) -> str:
+    """Say how much one call of `send` carries, and that this alone is no reason for speed."""
+    carry = {name: summary["batch"][name]["messages_per_send"] for name in NAMES}
+    rate = summary["batch"]["step4"]["rate_per_s"]
+    told = listed([f"{number(carry[name])} — {TITLES[name]}" for name in NAMES])
+    text = f"При {at_messages(rate)} в секунду один вызов `send` несёт в среднем сообщений: {told}."
+    late, ours = (summary["rate"][name].get(str(rate)) for name in ("step3", "step4"))
+    if carry["step3"] <= 1.1 or not late or not ours:
+        return text
+    text += (
+        " У шага 3 это не пачки: сообщения склеились, пока ждали в приёмном буфере сервера, и "
+        "остались без авторов."
+    )
+    if carry["step3"] > carry["step4"] and late["p99_ms"] > ALIKE * ours["p99_ms"]:
+        factor = times(late["p99_ms"] / ours["p99_ms"])
+        text += (
+            f" Вызов шага 3 несёт больше, чем вызов шага 4, а p99 у него больше в {factor}: много "
+            "сообщений в одном вызове сами по себе скорости не дают."
+        )
+    return text
 
 
 def generator(summary: dict) -> str:
@@ -357,16 +547,16 @@ def generator(summary: dict) -> str:
     punctual = (
         "Задержка считается от момента, когда сообщение должно было уйти, и включает опоздание "
         f"самого генератора. Больше половины p99 оно составило здесь: {late} сообщ./с. Эти точки "
-        "показывают предел пары «сервер и генератор» на общих ядрах, а не одного сервера."
+        "показывают возможности пары «сервер и генератор», а не одного сервера."
         if late
         else "Опоздания отправки нет: генератор нигде не отставал от расписания больше чем на "
         "половину p99."
     )
     idle = (
-        f"Генератор сам занимал больше {percent(BUSY)} ядра: {busy} сообщ./с. Там колено "
-        "принадлежит паре «сервер и генератор», а не одному серверу."
+        f"Генератор сам занимал больше {percent(BUSY)} процессорного ядра: {busy} сообщ./с. Там "
+        "колено принадлежит паре «сервер и генератор», а не одному серверу."
         if busy
-        else f"Больше {percent(BUSY)} ядра генератор нигде не занимал."
+        else f"Больше {percent(BUSY)} процессорного ядра генератор нигде не занимал."
     )
     return f"{punctual} {idle}"
 
@@ -390,19 +580,18 @@ def stall_of(name: str, entry: dict) -> str:
     )
     gap, latest = (microseconds(1e6 * entry[key]) for key in ("longest_gap_s", "worst_late_s"))
     if entry["silent_at_end_s"] >= FROZEN:
-        return (
-            f"**{title} замер.** За {counted(entry['runs'], 'прогон', 'прогона', 'прогонов')} "
-            f"{got}; последние {number(entry['silent_at_end_s'])} с — тишина."
-        )
+        runs = counted(entry["runs"], "прогон", "прогона", "прогонов")
+        silence = f"последние {number(entry['silent_at_end_s'])} с не приходило ничего"
+        return f"**{title} остановился для всех.** За {runs} {got}; {silence}."
     if entry["received"] < entry["expected"]:
         return f"**{title} потерял сообщения:** {got}; самый долгий перерыв — {gap}."
     ending = ""
     if entry["cut_off"]:
-        later = number(entry["cut_off_s"] - STALL_AT)
-        ending = f"; замолчавшего сервер отключил через {later} с"
+        later = number(entry["cut_off_s"] - entry["stalled_at_s"])
+        ending = f"; того, кто перестал читать, сервер отключил через {later} с"
     return (
-        f"**{title} не замер:** {got}; самый долгий перерыв — {gap}{ending}. Тот из них, кто "
-        f"только слушал, ждал самое позднее сообщение {latest}; больше чем на "
+        f"**{title} не остановился:** {got}; самый долгий перерыв — {gap}{ending}. Тот из них, кто "
+        f"только читал, ждал самое позднее сообщение {latest}; больше чем на "
         f"{microseconds(LATE_US)} опоздали {percent(entry['late_percent'])} сообщений."
     )
 
@@ -421,20 +610,20 @@ def stall(summary: dict) -> str:
     told = "\n\n".join(stall_of(name, entry) for name, entry in entries.items())
     hidden = [name for name in entries if entries[name]["silent_at_end_s"] >= FROZEN]
     median = (
-        "Медиана пришедших об этом молчит: "
+        "По медиане пришедших этого не видно: "
         + listed([f"{TITLES[n]} — {number(entries[n]['arrived_p50_ms'])} мс" for n in hidden])
-        + ", будто ничего не случилось. Поэтому здесь сосчитано и то, что не пришло."
+        + ". Поэтому здесь сосчитано и то, что не пришло."
         if hidden
-        else "Сосчитано и то, что не пришло: по одной медиане замерший сервер не отличить."
+        else "Сосчитано и то, что не пришло: по одной медиане остановившийся сервер не отличить."
     )
     return (
-        f"Замолчавшему клиенту за это время предназначалось не менее {number(volume)} МБ.\n\n"
-        f"{told}\n\n{median}"
+        "Клиенту, который перестал читать, за это время предназначалось не менее "
+        f"{number(volume)} МБ.\n\n{told}\n\n{median}"
     )
 
 
 def nagle(summary: dict) -> str:
-    """Say what Nagle's algorithm costs."""
+    """Say what Nagle's algorithm costs, and why not every broadcast waits."""
     on, off = summary["nagle"][WITH], summary["nagle"][WITHOUT]
     usual = f"С `TCP_NODELAY` 99 % рассылок завершены за {number(on['p99_ms'])} мс."
     if off["waited_percent"] <= on["waited_percent"] + 1:
@@ -446,10 +635,33 @@ def nagle(summary: dict) -> str:
     hidden = off["delivery_p50_ms"] < off["wait_ms"] / 2
     return (
         f"{usual} Без него {percent(off['waited_percent'])} рассылок ждут: обычно "
-        f"{number(off['wait_ms'], 3)} мс. Столько ядро получателя держит подтверждение, "
+        f"{number(off['wait_ms'], 3)} мс. Столько ядро ОС получателя держит подтверждение, "
         "надеясь отправить его вместе с данными, а алгоритм Нейгла на сервере тем временем "
         f"не выпускает следующее короткое сообщение. {median}"
-        f"{': она этого не показывает' if hidden else ''}."
+        f"{': она этого не показывает' if hidden else ''}.\n\n{cause(summary)}"
+    )
+
+
+def cause(summary: dict) -> str:
+    """Say who is waited for and how often, and whether that explains the share that waits."""
+    found, alone = summary["nagle"]["cause"], summary["nagle"][ALONE]
+    share, alternate = found["spoke_two_before_percent"], found["alternate_percent"]
+    told = (
+        "**Почему ждут не все.** В рассылке, которая ждёт, опоздавших получателей обычно "
+        f"{fixed(found['late_recipients'], 0)}; в {percent(share)} случаев опоздавший — тот, кто "
+        f"сам отправлял за два сообщения до неё. Из двух соседних рассылок ровно одна ждёт в "
+        f"{percent(alternate)} случаев. Когда отправляет всё время один и тот же клиент, ждут "
+        f"{percent(alone['waited_percent'])} рассылок."
+    )
+    if share < MOSTLY or alternate < MOSTLY or alone["waited_percent"] > SELDOM:
+        return f"{told} Простого правила за этими числами не видно."
+    return (
+        f"{told} Отсюда причина. Кто недавно отправлял, для того ядро ОС ждёт нового ответа и не "
+        "спешит с подтверждением. Первое сообщение после своего он получает сразу, но не "
+        "подтверждает; второе сервер из-за этого придерживает. За время ожидания истекают "
+        "отсрочки у всех, следующая рассылка застаёт всё подтверждённым и проходит сразу, а за ней "
+        "всё повторяется: ждёт каждая вторая. Кто только читает, подтверждает сразу, поэтому один "
+        "отправитель никого не задерживает."
     )
 
 
@@ -507,7 +719,7 @@ def counts(summary: dict) -> str:
     entry = summary["counts"]
     runs = counted(entry["runs"], "прогон", "прогона", "прогонов")
     long = counted(entry["measurable_runs"], "прогона", "прогонов", "прогонов")
-    limit = f"больше {percent(entry['disturbed_limit_percent'])} ядра"
+    limit = f"больше {percent(entry['disturbed_limit_percent'])} процессорного ядра"
     if not entry["measurable_runs"]:
         quiet = "Мешали ли им чужие процессы, в таких коротких прогонах не измерить."
     elif not entry["disturbed_runs"]:
@@ -517,6 +729,9 @@ def counts(summary: dict) -> str:
             f"В {fixed(entry['disturbed_runs'], 0)} из {long}, где это измеримо, чужие процессы "
             f"занимали {limit}."
         )
+        if 2 * entry["disturbed_runs"] > entry["measurable_runs"]:
+            advice = "закройте другие программы и повторите его"
+            quiet += f" **Числам этого запуска верить нельзя:** {advice}."
     return (
         f"Всего {runs}, {fixed(entry['expected'], 0)} ожидаемых доставок, "
         f"{fixed(entry['received'], 0)} пришедших вовремя. {quiet}"
@@ -524,23 +739,44 @@ def counts(summary: dict) -> str:
 
 
 def answer(summary: dict) -> str:
-    """Answer the question of the notebook."""
+    """Answer the question of the notebook, in a few lines."""
     entry = summary["fit"]["step4"]
     users = reference_size(summary)
     last = summary["latency"]["step4"][str(users)]["last_us"]
-    frozen = [n for n, found in summary["stall"].items() if found["silent_at_end_s"] >= FROZEN]
-    stopped = (
-        f"Куда дороже один клиент, который перестал читать: {listed([TITLES[n] for n in frozen])} "
-        f"{'останавливается' if len(frozen) == 1 else 'останавливаются'} для всех."
-        if frozen
-        else "Клиент, который перестал читать, в этом прогоне никого не остановил."
+    line = (
+        "Время рассылки растёт по прямой"
+        if goal_of(entry)
+        else "Время рассылки растёт с числом получателей, но не точно по прямой"
     )
     return (
         f"**Ещё один клиент стоит {number(entry['us_per_recipient'])} мкс** на каждую рассылку "
         f"шага 4 (95 % интервал {number(entry['us_per_recipient_low'])} … "
         f"{number(entry['us_per_recipient_high'])} мкс): до последнего из "
         f"{counted(users - 1, 'получателя', 'получателей', 'получателей')} сообщение доходит "
-        f"за {microseconds(last)}. {stopped}"
+        f"за {microseconds(last)}. {line}.\n\n{stopped(summary)} {batching(summary)}"
+    )
+
+
+def stopped(summary: dict) -> str:
+    """Say whom one client stops that does not read."""
+    frozen = [n for n, found in summary["stall"].items() if found["silent_at_end_s"] >= FROZEN]
+    if not frozen:
+        return "Клиент, который перестал читать, в этом запуске никого не остановил."
+    verb = "останавливается" if len(frozen) == 1 else "останавливаются"
+    return (
+        f"Куда дороже один клиент, который перестал читать: {listed([TITLES[n] for n in frozen])} "
+        f"{verb} для всех."
+    )
+
+
+def batching(summary: dict) -> str:
+    """Say what batches do to step 4, in one sentence."""
+    _, speed = gain(summary["compared"]["step4"], summary["compared"]["single"])
+    if speed <= ALIKE:
+        return "Рассылка пачками в этом запуске скорости не прибавила."
+    return (
+        "Под нагрузкой помогают пачки: тот же сервер с пачками доставляет в "
+        f"{times(speed)} больше, чем отправляя каждое сообщение отдельно."
     )
 
 
@@ -548,3 +784,8 @@ def files(hashes: dict[str, str], folder: Path | None = None) -> str:
     """Return the files of a run with the beginnings of their SHA-256, and where they are."""
     found = table(["Файл", "SHA-256"], [[f"`{n}`", f"`{h[:16]}`"] for n, h in hashes.items()])
     return f"Папка: `{folder}`\n\n{found}" if folder else found
+
+
+def duration(seconds: float) -> str:
+    """Say how long the run has taken."""
+    return f"Запуск длился {counted(round(seconds), 'секунду', 'секунды', 'секунд')}."

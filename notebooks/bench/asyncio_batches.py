@@ -1,0 +1,177 @@
+"""The asyncio chat with batches, to compare with: over `asyncio.Protocol`, without coroutines.
+
+Run:       python3 asyncio_batches.py [--host 127.0.0.1] [--port 8080]
+All that was said in one turn of the event loop goes to each user as one `write`: step 4 batches
+in the same way. While a user is far behind, nobody is read from; who is behind for too long is
+cut off. It leaves out what `asyncio_chat.py` leaves out, and the time limit for the nickname.
+"""
+
+import asyncio
+import socket
+import sys
+
+import asyncio_chat
+from asyncio_chat import (
+    ATTEMPTS,
+    DRAIN_TIMEOUT,
+    HEADER,
+    MAX_PAYLOAD,
+    UNSAFE,
+    FrameError,
+    encode,
+    fault,
+    online,
+)
+
+HIGH_WATER = 1_048_576  # bytes that may wait for one user
+
+
+class Room:
+    """The users who have joined, by nickname in lower case, and what is not sent yet."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, User] = {}
+        self.said: list[tuple[User, bytes]] = []  # author and frame
+        self.behind: set[User] = set()
+
+    def say(self, author: "User", text: str) -> None:
+        """Note what the others shall get; the next turn of the loop begins with sending it."""
+        if not self.said:
+            asyncio.get_running_loop().call_soon(self.deliver)
+        self.said.append((author, encode(text)))
+
+    def deliver(self) -> None:
+        """Send each user what the others have said, joined to one piece."""
+        said, self.said = self.said, []
+        if not said:  # it was sent before its turn
+            return
+        everything = b"".join(frame for _, frame in said)
+        authors = {author for author, _ in said}
+        for user in self.users.values():
+            if user not in authors:
+                user.transport.write(everything)
+            elif frames := [frame for author, frame in said if author is not user]:
+                user.transport.write(b"".join(frames))
+
+    def slow_down(self, user: "User") -> None:
+        """Read from nobody until this user has caught up; cut it off if that takes too long."""
+        self.behind.add(user)
+        for other in self.users.values():
+            other.transport.pause_reading()
+        user.patience = asyncio.get_running_loop().call_later(DRAIN_TIMEOUT, user.transport.abort)
+
+    def go_on(self, user: "User") -> None:
+        """Read from all again when nobody is behind any more."""
+        user.patience.cancel()
+        self.behind.discard(user)
+        if not self.behind:
+            for other in self.users.values():
+                other.transport.resume_reading()
+
+
+class User(asyncio.Protocol):
+    """One connection, and the nickname of the person behind it."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.nick = ""
+        self.attempts = 0
+        self.buffer = bytearray()
+        self.transport: asyncio.Transport
+        self.patience: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Ask for a nickname."""
+        self.transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.send("* enter your nickname")
+
+    def data_received(self, data: bytes) -> None:
+        """Take all frames that are complete."""
+        self.buffer += data
+        start = 0
+        try:
+            while not self.transport.is_closing() and (payload := self.frame(start)) is not None:
+                start += HEADER.size + len(payload)
+                self.receive(payload.decode())
+        except (FrameError, UnicodeDecodeError) as error:
+            self.leave(str(error))
+        del self.buffer[:start]
+
+    def frame(self, start: int) -> bytes | None:
+        """Return the payload of the frame that begins at `start`, None if it is not complete."""
+        if len(self.buffer) < start + HEADER.size:
+            return None
+        (length,) = HEADER.unpack_from(self.buffer, start)
+        if length > MAX_PAYLOAD:
+            raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_PAYLOAD}")
+        end = start + HEADER.size + length
+        return bytes(self.buffer[start + HEADER.size : end]) if end <= len(self.buffer) else None
+
+    def receive(self, text: str) -> None:
+        """Take a nickname, a command or a message."""
+        word = text.split()[0] if text.startswith("/") else ""
+        if word == "/quit":
+            self.leave("bye")
+        elif not self.nick:
+            self.join(text.strip())
+        elif word:
+            unknown = f"* unknown command: {UNSAFE.sub(chr(0xFFFD), word)}"
+            self.send(online(self.room.users) if word == "/who" else unknown)
+        elif text and not text.isspace():
+            self.room.say(self, f"{self.nick}: {UNSAFE.sub(chr(0xFFFD), text)}")
+
+    def join(self, nick: str) -> None:
+        """Join under this nickname if it fits; ask again if it does not."""
+        if problem := fault(nick, self.room.users):
+            self.attempts += 1
+            if self.attempts == ATTEMPTS:
+                raise FrameError(problem)
+            self.send(f"* {problem}")
+            self.send("* enter your nickname")
+            return
+        self.room.deliver()  # what was said before is not for the newcomer
+        self.nick = nick
+        self.room.users[nick.casefold()] = self
+        self.send(f"* welcome, {nick}")
+        self.send(online(self.room.users))
+        self.room.say(self, f"* {nick} joined")
+
+    def send(self, text: str) -> None:
+        """Send `text` as one frame to this user, after all that was said before."""
+        self.room.deliver()
+        self.transport.write(encode(text))
+
+    def leave(self, why: str) -> None:
+        """Say goodbye and end the connection."""
+        self.send(f"* {why}")
+        self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the others who has left."""
+        if self in self.room.behind:
+            self.room.go_on(self)
+        if self.room.users.get(self.nick.casefold()) is self:
+            self.room.deliver()
+            del self.room.users[self.nick.casefold()]
+            self.room.say(self, f"* {self.nick} left")
+
+    def pause_writing(self) -> None:
+        """Hear from the transport that much waits for this user."""
+        self.room.slow_down(self)
+
+    def resume_writing(self) -> None:
+        """Hear from the transport that little waits for this user any more."""
+        self.room.go_on(self)
+
+
+async def serve(host: str, port: int) -> None:
+    """Accept clients for ever; OSError where it is impossible to listen on host:port."""
+    room = Room()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: User(room), host, port, backlog=socket.SOMAXCONN)
+    await asyncio_chat.serve_forever(server)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio_chat.main(serve))
