@@ -24,3 +24,4 @@ def test_a_client_that_is_reset_or_does_not_read_stops_nobody_else(chat):
     for client in (chat.join("bob"), ann):
         client.say("hello")
         client.expect("hello")
+    assert "Traceback" not in chat.server.stderr(), "сервер печатает traceback"

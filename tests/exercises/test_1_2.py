@@ -24,7 +24,7 @@ def round_trip(client, connection, line, delay):
     connection.sendall(data)
     wait_until(
         lambda: client.prints("").endswith(" ms\n", before),
-        "строку 'round trip: ... ms'",
+        "строку 'round trip: ... ms', сразу после эха (flush)",
         client.story,
     )
     printed = client.prints("")[before:]

@@ -1,5 +1,7 @@
 """Exercise 2.1: a timer for a silent partner."""
 
+import time
+
 from marks import exercise
 
 STEP = 2
@@ -23,11 +25,13 @@ def test_nobody_hears_of_silence_who_waits_alone_or_whose_partner_talks(start):
     chat = start("--silence", "2")
     ann = chat.join("ann")
     assert not ann.has_received(SILENT.encode(), within=A_WHILE), "второго участника ещё нет"
+    started = time.monotonic()
     bob = chat.join("bob")
     said = 0
     while not bob.has_received(SILENT.encode(), within=0.1):  # ann is silent, bob is not
         bob.say(str(said))
         said += 1
         assert said < 200, "ann молчит, а bob не сообщили"
+    assert time.monotonic() - started >= 2, "отсчёт шёл, пока второго участника не было"
     for number in range(said):
         ann.expect(str(number))

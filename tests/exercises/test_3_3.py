@@ -27,3 +27,18 @@ def test_one_who_stops_reading_stops_nobody(chat):
     ann.expect("* carl joined")
     lazy.reset()
     ann.expect("* lazy left")
+
+
+@exercise("кто вышел и ещё читает, получает всё, что ему успели отправить")
+def test_whoever_leaves_and_reads_gets_the_rest(chat):
+    ann = chat.join("ann")
+    late = chat.connect("late", reads=False)
+    late.say("late")
+    ann.expect("* late joined")
+    bob = chat.join("bob")  # after the one who is late: what bob has, was sent to both
+    ann.floods_bytes(b"x" * (FLOOD // 4))
+    wait_until(lambda: len(bob.stream) > FLOOD // 4, "5 МБ для bob, пока late не читает", bob.story)
+    late.half_close()
+    late.start_reading()
+    wait_until(lambda: late.ended, "конец данных для late", late.story)
+    assert bytes(late.stream).count(b"x") == FLOOD // 4, "late получил не всё"

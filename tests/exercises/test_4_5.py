@@ -28,10 +28,10 @@ def deliveries_a_second(chat):
     return LISTENERS * MESSAGES / seconds
 
 
-@exercise("пачками быстрее, чем по одному сообщению")
+@exercise("пачками хотя бы вдвое быстрее, чем по одному сообщению")
 def test_batches_are_faster_than_messages_one_at_a_time(start):
     single = deliveries_a_second(start("--batch", "1"))
     batches = deliveries_a_second(start())
     print(f"\nпо одному сообщению: {single:8.0f} доставок в секунду")
     print(f"пачками:             {batches:8.0f} доставок в секунду")
-    assert single < batches, f"{batches:.0f} против {single:.0f} доставок в секунду"
+    assert 2 * single < batches, f"{batches:.0f} против {single:.0f} доставок в секунду"
