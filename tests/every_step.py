@@ -3,7 +3,9 @@
 The test file of each step imports all that is here, so that it runs for that step too.
 """
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -92,9 +94,12 @@ def test_the_first_line_says_host_and_port(step, server_command, story):
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """Return a port that is free, and that no connection of another test gets by chance."""
+    for port in random.sample(range(15_000, 30_000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 @contract("start", "сервер слушает порт, который задан ключом --port")
@@ -234,10 +239,11 @@ def test_ctrl_c_before_anything_else_shows_no_traceback(step, name, story):
 
 @contract("stop", "порт свободен для следующего запуска сразу после остановки")
 @posix_only
-def test_the_port_is_free_for_the_next_start_at_once(chat, server_command, story, unbuffered):
+def test_the_port_is_free_for_the_next_start_at_once(start, server_command, story, unbuffered):
+    port = free_port()
+    chat = start(port=port)
     converse(chat)
     chat.join("ann")
-    port = chat.server.port
     stop(chat.server)
     with Program([*server_command, "--port", str(port)], story=story, env=unbuffered) as second:
         second.prints(f"listening on 127.0.0.1:{port}\n")
@@ -259,6 +265,19 @@ def test_clients_that_reset_the_connection_harm_nobody(chat):
     for number in range(10):
         peer = chat.connect(f"rude {number}")
         peer.send(b"*")  # no nickname, should the server read it before the reset arrives
+        peer.reset()
+    chat.people.clear()
+    converse(chat)
+
+
+@contract("faults", "клиент, который закрыл передачу, а затем оборвал соединение, не мешает")
+def test_clients_that_half_close_and_then_reset_harm_nobody(chat):
+    for number in range(5):
+        peer = chat.connect(f"rude {number}", reads=False)
+        peer.connection.settimeout(0.2)
+        with contextlib.suppress(OSError):  # the server takes no more: it waits for this reader
+            peer.connection.sendall(b"*" * 20_000_000)
+        peer.half_close()
         peer.reset()
     chat.people.clear()
     converse(chat)

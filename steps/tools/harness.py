@@ -228,7 +228,7 @@ class Server(Program):
     """A server on a free port; ready when the constructor returns."""
 
     def __init__(self, command: str | Iterable[str], *args: str, story: Story, **options) -> None:
-        address = ("--host", "127.0.0.1", "--port", "0")
+        address = ("--host", "127.0.0.1", "--port", str(options.pop("port", 0)))
         look = options.pop("look", None)  # finds the port of a server that has not told it
         super().__init__(command, *address, *args, story=story, name="server", **options)
         try:
