@@ -4,9 +4,15 @@ import re
 import sys
 
 import listings
-from facts import ROOT, Problem
+from facts import ROOT, Problem, show
 
 STEPS = (1, 2, 3, 4)
+CHATS = {
+    "step4": "шаг 4: потоки выполнения, пачки",
+    "single": "шаг 4, по одному сообщению",
+    "batched": "`asyncio`, пачки",
+    "asyncio": "`asyncio`, по одному сообщению",
+}
 RUSSIAN = {
     "two people talk at once": "двое переписываются одновременно",
     "a third person is answered": "третий участник получает ответ",
@@ -47,7 +53,23 @@ def checks(data: dict) -> list[list[str]]:
     return rows
 
 
-TABLES = {"properties": properties, "checks": checks}
+def batches(data: dict) -> list[list[str]]:
+    """Return how chats with batches and without do under load."""
+    rows = [["Чат", "p99, мс", "Доставок в секунду при насыщении"]]
+    for chat, title in CHATS.items():
+        path = f"compared.{chat}"
+        p99 = spread(f"{path}.p99", "_ms ~2", data)
+        rows.append([title, p99, spread(f"{path}.deliveries", "_per_s ~2", data)])
+    return rows
+
+
+def spread(path: str, end: str, data: dict) -> str:
+    """Return a median, and the least and the greatest of the runs."""
+    middle, low, high = (show(f"{path}{word}{end}", data) for word in ("", "_low", "_high"))
+    return f"{middle} ({low}–{high})"
+
+
+TABLES = {"batches": batches, "properties": properties, "checks": checks}
 
 
 def table(name: str, data: dict) -> str:

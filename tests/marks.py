@@ -13,6 +13,13 @@ import os
 import pytest
 
 contract, own, limit = pytest.mark.contract, pytest.mark.own, pytest.mark.limit
+
+
+def exercise(sentence: str) -> pytest.MarkDecorator:
+    """Return the mark of a test of an exercise: a contract beyond steps/PROTOCOL.md."""
+    return contract("exercise", sentence)
+
+
 KINDS = ("contract", "own", "limit")
 posix_only = pytest.mark.skipif(
     os.name != "posix", reason="needs what POSIX alone has: signals, pseudo-terminals, limits"
@@ -30,6 +37,7 @@ TOPICS = {
     "leave": ("Уход: ничего не теряется, сервер готов работать дальше", True),
     "stop": ("Остановка сервера", True),
     "client": ("Клиент", True),
+    "exercise": ("Упражнение", True),
     "faults": ("Сбои: один участник не мешает остальным", False),
     "text": ("Безопасный текст", False),
     "slow": ("Клиент, который перестал читать или читает медленно", False),

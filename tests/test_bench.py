@@ -86,7 +86,7 @@ def test_server_and_generator_have_a_processor_each(monkeypatch):
         with socket.create_connection((task["host"], task["port"])) as connection:
             connection.recv(1)  # now the server has a thread for it
             threads = [int(thread) for thread in os.listdir(f"/proc/{task['pid']}/task")]
-        return {"found": [os.sched_getaffinity(t) for t in threads], "told": task["processor"]}
+            return {"found": [os.sched_getaffinity(t) for t in threads], "told": task["processor"]}
 
     monkeypatch.setattr(suite, "generate", generate)
     found = suite.put_load_on(SERVERS["step4"], {"users": 2})

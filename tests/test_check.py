@@ -25,12 +25,14 @@ from tools.check.reading import (
     question,
     told_who,
 )
-from tools.check.screen import draw, visible
+from tools.check.report import first_to_mend
+from tools.check.screen import draw, own_error, traceback_of, visible
 from tools.check.words import NOT_CHECKED, VERDICTS, Words
 
 STEPS = Path(__file__).parents[1] / "steps"
 PAIRS = Path(__file__).parent / "pairs"
-linux_only = pytest.mark.skipif(not isolate.LINUX, reason="needs Linux")
+# Ports are fixed in the pairs, and several tests run at once: each needs a network of its own.
+isolated = pytest.mark.skipif(not isolate.wrapper(), reason="needs namespaces (Linux)")
 
 
 # Screens
@@ -59,9 +61,43 @@ def test_control_characters_are_written_out():
 
 
 def test_only_the_end_of_a_long_screen_is_shown():
-    shown = visible("\n".join(["x" * 1000] * 50), most=3)
+    shown = visible("\n".join(f"{number} {'x' * 1000}" for number in range(50)), most=3)
     assert len(shown) == 3
     assert max(map(len, shown)) < 120
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/threading.py", line 982, in run
+    self._target(*self._args, **self._kwargs)
+  File "/home/ann/chat/server.py", line 35, in serve
+    name = users[c]
+           ~~~~~^^^
+KeyError: 3
+"""
+
+
+def test_of_a_traceback_only_the_students_own_frames_are_shown():
+    assert visible(f"hi\n{TRACEBACK}bye", folder="/home/ann/chat") == [
+        "hi",
+        "Traceback (most recent call last):",
+        '  File "server.py", line 35, in serve',
+        "    name = users[c]",
+        "KeyError: 3",
+        "bye",
+    ]
+
+
+def test_the_last_traceback_names_an_error_and_its_place():
+    found = traceback_of(f"{TRACEBACK}hi\n{TRACEBACK}bye\nbye")
+    assert found == TRACEBACK.rstrip()
+    place = {"error": "KeyError", "file": "server.py", "line": "35", "code": "name = users[c]"}
+    assert own_error(found, "/home/ann/chat") == place
+    assert own_error("", "/home/ann/chat") == {}
+
+
+def test_lines_that_repeat_are_counted():
+    assert visible("hi\n" + "> \n" * 9 + "bye") == ["hi", ">    (×9)", "bye"]
 
 
 # Questions
@@ -187,6 +223,13 @@ def test_a_module_that_is_imported_is_not_what_people_start(tmp_path):
     assert found(tmp_path, "server") == "server.py"
 
 
+def test_a_file_that_only_defines_a_class_is_not_what_people_start(tmp_path):
+    defined = f"class Server:\n    def run(self):\n        {LISTENING.replace(chr(10), '; ')}\n"
+    pair_of(tmp_path, server__py=defined, client__py=CONNECTING)
+    pair_of(tmp_path, main__py="from server import Server\n\nServer().run()\n")
+    assert found(tmp_path, "server") == "main.py"
+
+
 def test_a_udp_server_beside_a_tcp_server_is_left_alone(tmp_path):
     udp = "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('', 1))\n"
     pair_of(tmp_path, server_udp__py=udp, server_tcp__py=LISTENING, client_tcp__py=CONNECTING)
@@ -259,6 +302,23 @@ def test_each_verdict_that_the_code_names_has_its_texts():
     assert set(re.findall(r'NotChecked\("(\w+)"', source)) <= set(NOT_CHECKED)
 
 
+@pytest.mark.parametrize(
+    ("failed", "first"),
+    [
+        (["joined", "left"], "joined"),
+        (["left", "survives"], "left"),
+        (["left", "idle"], "idle"),  # a loop that misses the end tells nobody of it, either
+        ([], ""),
+    ],
+)
+def test_the_first_cause_is_mended_first(failed, first):
+    checks = [
+        {"id": name, "graded": True, "status": "fail" if name in failed else "pass"}
+        for name in ORDER
+    ]
+    assert first_to_mend(checks) == first
+
+
 # The command
 
 
@@ -280,6 +340,24 @@ def report_on(folder: Path, *args: str) -> dict:
 
 def verdicts(report: dict) -> dict[str, str]:
     return {each["id"]: each["status"] for each in report["checks"]}
+
+
+def test_a_folder_that_cannot_be_opened_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for args in [tmp_path / "file"], ["--class", tmp_path / "file"]:
+        told = checker(*map(str, args))
+        assert told.returncode == 2
+        assert len(told.stderr.splitlines()) == 1
+        assert str(tmp_path / "file") in told.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_checks(tmp_path):
+    for args in ["--json", "no/x.json"], ["--class", ".", "--csv", "/dev/null/x.csv"]:
+        (tmp_path / "submission").mkdir(exist_ok=True)
+        told = checker(*args, cwd=tmp_path)
+        assert told.returncode == 2
+        assert told.stdout == ""
+        assert len(told.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -339,16 +417,18 @@ def verdict(report: dict, check: str) -> tuple[str, str]:
     return result["status"], result["verdict"]
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize(
     ("name", "check", "wanted"),
     [
+        ("no_receive_thread", "talk", ("fail", "after_enter")),
         ("busy_loop", "idle", ("fail", "spins")),
         ("no_author", "author", ("fail", "none")),
         ("name_in_accept", "silent", ("fail", "newcomer")),
         ("left_not_told", "left", ("fail", "nothing")),
         ("left_told_late", "left", ("fail", "late")),
         ("left_but_not_who", "left", ("fail", "not_who")),
+        ("name_not_sent", "joined", ("fail", "not_who")),
         ("client_cannot_end", "word", ("fail", "hangs")),
         ("no_daemon", "stop", ("fail", "hangs")),
         ("no_reuse", "restart", ("fail", "busy")),
@@ -363,7 +443,7 @@ def test_one_check_alone_gives_its_verdict(pair, name, check, wanted):
     assert verdict(report, check) == wanted
 
 
-@linux_only
+@isolated
 def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
     folder = pair("no_author")
     told = checker(str(folder), "--only", "author")
@@ -377,7 +457,31 @@ def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
     assert "\x1b" not in told.stdout
 
 
-@linux_only
+@isolated
+def test_the_servers_own_error_is_the_cause(pair):
+    report = report_on(pair("close_ends_server"), "--only", "survives")
+    [survives] = report["checks"]
+    assert "KeyError" in survives["story"]["cause"]
+    assert "server.py" in survives["story"]["cause"]
+    assert "name = users[c]" in survives["story"]["cause"]
+
+
+@isolated
+def test_letters_that_the_encoding_does_not_know_are_told_apart(pair):
+    folder = pair("left_told_late", client=('message.encode("utf-8")', 'message.encode("ascii")'))
+    assert verdict(report_on(folder, "--only", "letters"), "letters") == ("fail", "ascii")
+
+
+@isolated
+def test_a_chat_that_wants_commands_cannot_be_checked(pair):
+    said = "b'Use /join ROOM first\\n'"
+    folder = pair("no_author", server=("send_to_all(text, conn)", f"conn.sendall({said})"))
+    report = report_on(folder, "--only", "talk")
+    assert (report["status"], report["reason_id"]) == (2, "command")
+    assert "/join" in report["reason"]
+
+
+@isolated
 def test_what_waits_for_a_check_that_fails_is_not_run(pair):
     report = report_on(pair("two_only"), "--only", "silent")
     assert verdict(report, "silent") == ("not_run", "waits")
@@ -388,7 +492,7 @@ EXPECTED = json.loads((PAIRS / "expected.json").read_text("utf-8"))
 STATUS = {"pass": "pass", "fail": "fail", "skip": "not_run"}
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED["pairs"])
 def test_all_verdicts_on_a_pair(pair, name):
@@ -402,7 +506,7 @@ def test_all_verdicts_on_a_pair(pair, name):
         assert hints[part] == text.partition(":")[0]
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize("name", EXPECTED["not_run"])
 def test_a_pair_that_cannot_be_run_says_why(pair, name):
     report = report_on(pair(name))
@@ -413,7 +517,7 @@ def test_a_pair_that_cannot_be_run_says_why(pair, name):
     assert wanted["shows"] in report["reason"] + "\n".join(report["last_lines"])
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):
     report = report_on(pair("right_json"))
@@ -421,7 +525,7 @@ def test_a_right_chat_in_a_dialect_of_its_own_passes_everything(pair):
     assert report["score"] == report["of"] == 11
 
 
-@linux_only
+@isolated
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["step3_multi_threaded", "step4_framing_and_exit"])
 def test_the_steps_pass_what_is_graded(step):
@@ -431,7 +535,7 @@ def test_the_steps_pass_what_is_graded(step):
     assert verdicts(report)["lines"] == verdicts(report)["stalled"] == wanted
 
 
-@linux_only
+@isolated
 @pytest.mark.parametrize(
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
@@ -472,7 +576,7 @@ def lesson(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     return place, told
 
 
-@linux_only
+@isolated
 def test_a_class_gives_a_row_for_each_submission(lesson):
     place, told = lesson
     assert told.returncode == 0, told.stderr
@@ -489,7 +593,7 @@ def test_a_class_gives_a_row_for_each_submission(lesson):
         assert (place / "class-texts" / f"{name}.txt").read_text("utf-8").strip()
 
 
-@linux_only
+@isolated
 def test_a_class_leaves_nothing_behind(lesson):
     place, _ = lesson
     assert not list((place / "submissions").rglob("*.log"))
@@ -504,7 +608,21 @@ def command_line(pid: int) -> str:
         return ""
 
 
-@linux_only
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
+def test_a_submission_that_cannot_be_read_stops_no_other(tmp_path, namespaces):
+    for name in "closed", "open":
+        shutil.copytree(PAIRS / "ends_at_once", tmp_path / "works" / name)
+    (tmp_path / "works" / "closed" / "data.txt").touch(mode=0)
+    told = checker("--class", "works", cwd=tmp_path, CHAT_CHECK_NO_NAMESPACES=namespaces)
+    assert (told.returncode, told.stderr) == (0, "")
+    with (tmp_path / "class.csv").open(encoding="utf-8-sig", newline="") as file:
+        remarks = {row["submission"]: row["remark"] for row in csv.DictReader(file)}
+    assert "data.txt" in remarks["closed"]
+    assert "data.txt" not in remarks["open"]
+
+
+@isolated
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
     folder = pair("never_listens")  # the checker waits for it: 8 seconds
@@ -518,6 +636,75 @@ def test_whoever_ends_the_checker_ends_all_that_it_started(pair, namespaces):
         assert comes_true(running, 20)
         outer.send_signal(signal.SIGKILL)
     assert comes_true(lambda: not running(), 5)
+
+
+@isolated
+def test_ctrl_c_disturbs_no_checker_that_ignores_it(pair):
+    """A shell lets what it starts with "&" ignore Ctrl-C; the inner process gets it, too."""
+    folder = pair("never_listens")
+    command = [sys.executable, str(STEPS), "check", str(folder)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    execute = f"import os, signal; {IGNORE}; os.execv({command[0]!r}, {command!r})"
+    shell = [sys.executable, "-c", execute]
+    with subprocess.Popen(shell, start_new_session=True, **options) as outer:
+        place = f"{folder}/server.py"
+        assert comes_true(lambda: any(place in command_line(p) for p in isolate.processes()), 20)
+        os.killpg(outer.pid, signal.SIGINT)
+        told, errors = outer.communicate(timeout=60)
+    assert (outer.returncode, errors) == (1, "")
+    assert "listen" in told
+
+
+@isolated
+def test_ctrl_c_ends_a_class(pair, tmp_path):
+    from ptyprocess import PtyProcessUnicode
+
+    folders = [pair("never_listens"), pair("right_json"), pair("no_author")]
+    command = [sys.executable, str(STEPS), "check", "--class", str(tmp_path), "--jobs", "2"]
+    terminal = PtyProcessUnicode.spawn(command, cwd=str(tmp_path))
+
+    def running() -> list[int]:
+        lines = {pid: command_line(pid) for pid in isolate.processes()}
+        return [pid for pid, line in lines.items() if any(f"{f}/server" in line for f in folders)]
+
+    assert comes_true(running, 20)
+    terminal.sendintr()
+    written, since = "", time.monotonic()
+    try:
+        while True:
+            written += terminal.read()
+    except EOFError:
+        assert terminal.wait() == 130
+    assert time.monotonic() - since < 20  # the third one was not begun
+    assert "Traceback" not in written
+    assert running() == []
+
+
+@isolated
+@pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
+def test_ctrl_c_ends_all_that_was_started_without_a_traceback(pair, namespaces):
+    from ptyprocess import PtyProcessUnicode
+
+    folder = pair("right_json")
+    environment = os.environ | {"CHAT_CHECK_NO_NAMESPACES": namespaces}
+    command = [sys.executable, str(STEPS), "check", str(folder)]
+    terminal = PtyProcessUnicode.spawn(command, env=environment)
+    written = ""
+    try:
+        while "third:" not in written:  # the check that is under way
+            written += terminal.read()
+        terminal.sendintr()
+        while True:
+            written += terminal.read()
+    except EOFError:
+        assert terminal.wait() == 130
+    assert "Traceback" not in written
+    programs = [str(folder / name) for name in ("server.py", "client.py")]
+    left = [pid for pid in isolate.processes() if any(p in command_line(pid) for p in programs)]
+    assert left == []
+
+
+IGNORE = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 def comes_true(condition: Callable[[], object], seconds: float) -> bool:

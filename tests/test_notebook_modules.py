@@ -416,6 +416,8 @@ def test_the_share_of_the_yardstick_is_told_where_it_dominates(changed):
 def test_the_goal_of_the_line_is_met_or_not(changed):
     assert "Она выполнена у всех серверов" in words.fit(changed)
     assert "растёт по прямой" in words.answer(changed)
+    changed["fit"]["asyncio"] |= {"r2": 0.9899}
+    assert "asyncio (R² 0,989" in words.fit(changed)
     changed["fit"]["asyncio"] |= {"r2": 0.5}
     assert "Она не выполнена у этих серверов: asyncio (R² 0,500" in words.fit(changed)
     changed["fit"]["step4"] |= {"worst_residual_percent": 15.2, "worst_users": 10}

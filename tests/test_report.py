@@ -162,12 +162,13 @@ def test_the_check_names_every_fault_with_its_line_and_writes_nothing(copy):
 @pytest.mark.parametrize(
     ("value", "factor", "sentence"),
     [
-        ("knee.step4.rate_per_s", 0, "Под нагрузкой шаг 4, который отправляет"),
-        ("batch.asyncio.messages_per_send", 9, "Шаг 4 отправляет накопившееся одним вызовом"),
+        ("compared.single.p99_low_ms", 0, "Под нагрузкой помогает отправка пачками"),
+        ("compared.batched.p99_high_ms", 999, "В обеих парах с пачками задержка меньше"),
+        ("nagle.cause.spoke_two_before_percent", 0, "Ждёт чаще всего тот получатель"),
         ("stall.step4.received", 0, "На шаге 4 остальные получили все сообщения."),
         ("stall.step3.silent_at_end_s", -0.5, "На шаге 3 остальные после этого перестали"),
         ("latency.step4.10.last_high_us", 99, "Чем больше получателей, тем дольше рассылка"),
-        ("nagle.without.wait_ms", 0, "рассылок задержаны"),
+        ("nagle.without.waited_percent", 0, "Отложенного подтверждения ждут"),
     ],
 )
 def test_a_number_that_contradicts_its_sentence_stops_the_build(copy, value, factor, sentence):
@@ -231,8 +232,10 @@ def test_a_student_puts_in_a_listing_a_screenshot_and_a_second_author(copy):
     student = copy / "report/student.toml"
     change(student, "^coauthor = .*", 'coauthor = "Вторая А. Б."')
     change(student, "^role = .*", 'role = "Выполнили: студенты"')
+    student.write_bytes(b"\xef\xbb\xbf" + student.read_bytes())
     done = run(copy)
     assert done.returncode == 0, done.stderr
+    assert report.read_bytes().startswith(b"# ")
     word = docx.Document(copy / "report/report.docx")
     assert any("мой код" in paragraph.text for paragraph in word.paragraphs)
     assert "Вторая А.\u00a0Б." in [cell.text for cell in word.tables[0]._cells]

@@ -132,10 +132,13 @@ class Verdict:
         """Return the verdict as lines."""
         lines = []
         for core, heading in ((True, "То, о чём этот шаг"), (False, "Сверх этого: надёжность")):
-            lines += ["", f"{heading}:"]
-            for topic, (title, is_core) in TOPICS.items():
-                if is_core == core:
-                    lines += self.topic(topic, title)
+            here = [
+                line
+                for topic, (title, is_core) in TOPICS.items()
+                if is_core == core
+                for line in self.topic(topic, title)
+            ]
+            lines += ["", f"{heading}:", *here] if here else []
         failed = self.failures()
         lines.append("")
         if self.given_up:
@@ -145,8 +148,12 @@ class Verdict:
         lines.append(f"Итог: пройдено {len(self.results) - len(failed)} из {len(self.results)}.")
         first = min(failed, key=lambda one: list(TOPICS).index(one["topic"]))
         lines.append(f"Исправьте сначала: {first['sentence']}.")
-        lines.append("Что должен делать сервер каждого шага, описано в steps/PROTOCOL.md,")
-        lines.append(f"как это устроено — в steps/{STEPS[first['step']].name}/README.md.")
+        guide = f"steps/{STEPS[first['step']].name}/README.md"
+        if first["topic"] == "exercise":
+            lines.append(f"Задание и подсказки: {guide}, раздел «Упражнения».")
+        else:
+            lines.append("Что должен делать сервер каждого шага, описано в steps/PROTOCOL.md,")
+            lines.append(f"как это устроено — в {guide}.")
         return [*lines, "Все истории целиком: та же команда с ключом --tb=short."]
 
     def failures(self) -> list[dict]:

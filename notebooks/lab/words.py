@@ -209,7 +209,7 @@ def fit_table(summary: dict) -> str:
                 TITLES[name],
                 f"{slope} ({low} … {high})",
                 f"{fixed_part} ({fixed_range})",
-                fixed(entry["r2"], 3),
+                r_squared(entry),
                 percent(entry["worst_residual_percent"]),
             ]
         )
@@ -221,10 +221,15 @@ def goal_of(entry: dict) -> bool:
     return entry["r2"] >= STRAIGHT and entry["worst_residual_percent"] <= NEAR
 
 
+def r_squared(entry: dict) -> str:
+    """Return R² rounded down: what misses the goal does not look as if it were met."""
+    return fixed(math.floor(1000 * entry["r2"] + 1e-6) / 1000, 3)
+
+
 def fit(summary: dict) -> str:
     """Say whether latency is a straight line, what its slope means and what it predicts."""
     missed = [
-        f"{TITLES[name]} (R² {fixed(entry['r2'], 3)}, остаток "
+        f"{TITLES[name]} (R² {r_squared(entry)}, остаток "
         f"{percent(entry['worst_residual_percent'])} при {at_clients(entry['worst_users'])})"
         for name, entry in summary["fit"].items()
         if not goal_of(entry)

@@ -4,15 +4,14 @@ import argparse
 import csv
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.check import find, isolate, outer
-from tools.check.checks import ORDER
-from tools.check.report import Page
+from tools.check.checks import CHECKS, ORDER
+from tools.check.report import Page, complain
 from tools.check.words import Words
 
 MOST_COPIED = 40_000_000  # bytes of a submission
@@ -51,10 +50,15 @@ def run(folder: Path, options: argparse.Namespace, words: Words) -> int:
         return submission, report
 
     with ThreadPoolExecutor(jobs) as pool:
-        reports = list(pool.map(one, submissions))
+        try:
+            reports = list(pool.map(one, submissions))
+        except KeyboardInterrupt:
+            outer.end_running()
+            raise
     write(table, reports)
     page.line()
-    page.line(words("class_done", count=len(reports), csv=table, texts=texts))
+    hints = ", ".join(name for name in ORDER if not CHECKS[name].graded)
+    page.line(words("class_done", count=len(reports), csv=table, texts=texts, hints=hints))
     return 0
 
 
@@ -63,45 +67,40 @@ def check(submission: Path, words: Words, wrapper: list[str]) -> tuple[dict, str
     page = Page(words, to_screen=False)
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
         try:
-            too_big(submission)
-            folder = submission.resolve()
-            if not wrapper:
-                folder = copied(submission, Path(place).resolve() / submission.name)
-            pair = find.find(folder)
+            pair = find.find(prepared(submission, Path(place), bool(wrapper)))
         except find.CannotRun as error:
             reason = words.reason(error.key, **{**error.values, "folder": submission.name})
             report = outer.report(None, [], error.key, reason, [], 0)
         else:
-            values = {"server": name(pair.server), "client": name(pair.client)}
-            page.line(words("checking", **values))
+            page.line(words("checking", server=pair.server.shown(), client=pair.client.shown()))
             page.line()
             scratch = Path(place) if wrapper else None
             report = outer.run(
-                pair, words, again=".", wrapper=wrapper, scratch=scratch, progress=page.event
+                pair, words, again=words("again_at_home"), wrapper=wrapper, scratch=scratch
             )
+            for result in report["checks"]:
+                page.check(result)
         report["folder"] = str(submission)
     page.summary(report)
     return report, "\n".join(page.text) + "\n"
 
 
-def name(side: find.Side) -> str:
-    return Path(side.command[-1]).name
-
-
-def too_big(submission: Path) -> None:
-    """Raise CannotRun if a submission cannot be copied."""
+def prepared(submission: Path, place: Path, protected: bool) -> Path:
+    """Return the folder to check: a copy, where the inner process makes none; or CannotRun."""
     size = 0
-    for folder, folders, files in os.walk(submission):
-        folders[:] = set(folders) - find.uncopied(folder, folders)
-        size += sum((Path(folder) / each).lstat().st_size for each in files)
-    if size > MOST_COPIED:
-        raise find.CannotRun("too_big", size=size // 1_000_000)
-
-
-def copied(submission: Path, target: Path) -> Path:
-    """Copy a submission, so that its programs do not write into the original."""
-    shutil.copytree(submission, target, ignore=find.uncopied, symlinks=True)
-    return target
+    try:
+        for folder, folders, files in os.walk(submission):
+            folders[:] = set(folders) - find.uncopied(folder, folders)
+            size += sum((Path(folder) / each).lstat().st_size for each in files)
+        if size > MOST_COPIED:
+            raise find.CannotRun("too_big", size=size // 1_000_000)
+        if protected:
+            return submission.resolve()
+        target = place.resolve() / submission.name
+        return Path(shutil.copytree(submission, target, ignore=find.uncopied, symlinks=True))
+    except OSError as error:
+        reason = find.told(error)
+        raise find.CannotRun("unreadable", folder=submission.name, reason=reason) from None
 
 
 def write(table: Path, reports: list[tuple[Path, dict]]) -> None:
@@ -123,8 +122,3 @@ def cell(result: dict | None) -> str:
         return ""
     verdict = result["verdict"] if result["status"] == "fail" else ""
     return f"{result['status']}:{verdict}" if verdict else result["status"]
-
-
-def complain(text: str) -> int:
-    print(f"steps check: {text}", file=sys.stderr)
-    return 2

@@ -1,9 +1,11 @@
 """Which file of a folder is the server, which one the client, and how they are started."""
 
 import difflib
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +42,10 @@ WINDOWS = re.compile(
     r"easygui|flet|dearpygui|PySimpleGUI)\b",
     re.MULTILINE,
 )
+DOES_SOMETHING = re.compile(  # not only imports, functions and classes
+    r"__main__|^(?:while |with |try:|for |if |\w[\w., ]* = [\w.]+\(|[\w.]+\(.*\)\s*(?:#.*)?$)",
+    re.MULTILINE,
+)
 LITERAL = re.compile(r"[\"'](\d{1,3}(?:\.\d{1,3}){3})[\"']")
 
 
@@ -64,6 +70,12 @@ class Side:
         """Return how the program of this person is started: the first one is number 0."""
         commands = [self.command, *self.others]
         return commands[number % len(commands)]
+
+    def shown(self) -> str:
+        """Return the command as people would type it in its folder."""
+        runner, *rest = self.command
+        names = [Path(word).name if Path(word).is_file() else word for word in rest]
+        return typed([Path(runner).name, *names])
 
 
 @dataclass
@@ -103,9 +115,22 @@ def find(folder: Path, server: str | None = None, client: str | None = None) -> 
     return Pair(folder, sides["server"], sides["client"], "\n".join(texts.values()))
 
 
+def typed(words: list[str]) -> str:
+    """Return a command as people type it on this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
 def uncopied(folder: str, names: list[str]) -> set[str]:
     """Return what is left out of a copy of a submission; see shutil.copytree."""
     return {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
+
+
+def told(error: OSError) -> str:
+    """Return what is wrong, and with which file; copytree has a list of them."""
+    if isinstance(error, shutil.Error):
+        file, _, reason = error.args[0][0]
+        return f"{Path(file).name}: {reason}"
+    return f"{Path(error.filename or '').name}: {error.strerror}"
 
 
 def sources(folder: Path) -> list[Path]:
@@ -133,6 +158,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> str:
+    """Return the text of a file, or of its beginning; "" if it cannot be read."""
     try:
         return path.read_bytes()[:MOST_BYTES].decode("utf-8", "replace")
     except OSError:
@@ -142,11 +168,13 @@ def read(path: Path) -> str:
 def named(command: str, folder: Path) -> Side:
     """Return the side that a command of the user starts."""
     try:
-        words = shlex.split(command, posix=sys.platform != "win32")
+        words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
         raise CannotRun("bad_command", command=command) from None
     if not words:
         raise CannotRun("bad_command", command=command)
+    if os.name == "nt":
+        words = [word.strip('"') for word in words]
     files = [word for word in words if Path(word).suffix in RUNNERS]
     places = [Path(word) for word in files]
     path = next((each for each in [*places, *(folder / p for p in places)] if each.is_file()), None)
@@ -156,7 +184,7 @@ def named(command: str, folder: Path) -> Side:
         words = [str(path.resolve()) if word == files[0] else word for word in words]
     if not shutil.which(words[0]) and not (folder / words[0]).exists():
         raise CannotRun("no_program", program=words[0])
-    if words[0] in ("python", "python3") and sys.platform != "win32":
+    if words[0] in ("python", "python3") and os.name != "nt":
         words[0] = shutil.which(words[0]) or words[0]
     inside = path and folder.resolve() in path.resolve().parents
     place = path.resolve().parent if inside else folder.resolve()
@@ -201,8 +229,7 @@ def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:
 
 def imported(path: Path, texts: dict[Path, str]) -> str:
     """Return the text of the neighbours that a Python file imports."""
-    modules = set(re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE))
-    names = {part for module in modules for part in module.split(".")}
+    names = imports(path, texts)
     return "\n".join(text for other, text in texts.items() if other != path and other.stem in names)
 
 
@@ -234,8 +261,7 @@ def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> f
     if re.search(r"udp", str(path.name), re.IGNORECASE):
         points -= 2
     if path.suffix == ".py":
-        if "__main__" in own or re.search(r"^(?:[\w.]+\(.*\)\s*$|while |with |try:)", own, re.M):
-            points += 1
+        points += 1 if DOES_SOMETHING.search(own) else -5
         if any(path.stem in imports(each, texts) for each in texts if each != path):
             points -= 2
     if WINDOWS.search(text):
@@ -258,5 +284,6 @@ def subject(path: Path) -> str:
 
 
 def imports(path: Path, texts: dict[Path, str]) -> set[str]:
+    """Return the names of the modules that a Python file imports, and of their packages."""
     modules = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE)
     return {part for module in modules for part in module.split(".")}

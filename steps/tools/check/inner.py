@@ -6,16 +6,14 @@ The outer process reads: {"event": "begin", "id": ...}, {"event": "check", ...},
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from tools.check import isolate
 from tools.check.checks import CHECKS
-from tools.check.find import CannotRun, Pair, Side, uncopied
+from tools.check.find import CannotRun, Pair, Side, told, uncopied
 from tools.check.lab import Failure, Lab, NotChecked
 from tools.check.room import ClientEnded, ServerEnded
 from tools.check.screen import visible
@@ -33,14 +31,13 @@ class Session:
         self.settings = settings
         self.words = Words(settings["lang"])
         sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
-        if settings["scratch"]:
-            isolate.own_copy(Path(settings["folder"]), Path(settings["scratch"]), uncopied)
         pair = Pair(Path(settings["folder"]), *sides, sources=settings["sources"])
         self.lab = Lab(pair, self.words)
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.began = time.monotonic()
 
     def tell(self, event: str, **values: object) -> None:
+        """Write an event."""
         self.channel.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
         self.channel.flush()
 
@@ -64,6 +61,7 @@ class Session:
         wanted = needed(self.settings["only"])
         key, reason, lines = "", "", []
         try:
+            self.copy_folder()
             for name in CHECKS:
                 if name in wanted:
                     self.tell("begin", id=name)
@@ -75,6 +73,15 @@ class Session:
             self.lab.close()
             isolate.end_descendants()
         self.tell("end", reason_id=key, reason=reason, lines=lines)
+
+    def copy_folder(self) -> None:
+        """Let the programs write into a copy, if that is asked for."""
+        if self.settings["scratch"]:
+            folder = Path(self.settings["folder"])
+            try:
+                isolate.own_copy(folder, Path(self.settings["scratch"]), uncopied)
+            except OSError as error:
+                raise CannotRun("unreadable", folder=folder.name, reason=told(error)) from None
 
     def one(self, name: str) -> dict:
         """Run a check; return its result as it stands in the JSON."""
@@ -108,8 +115,6 @@ class Session:
             note = self.words.not_checked("server_gone")
             result |= {"status": "not_run", "verdict": "server_gone", "note": note}
         except (OSError, ValueError, LookupError, TypeError) as error:
-            if os.environ.get("CHAT_CHECK_DEBUG"):
-                traceback.print_exc()
             note = self.words.not_checked("broken", reason=f"{type(error).__name__}: {error}")
             result |= {"status": "not_run", "verdict": "broken", "note": note}
         for hint in lab.hints:
@@ -127,22 +132,25 @@ class Session:
     def story(self, name: str, failure: Failure) -> dict:
         """Return the five parts of a failure."""
         words = self.words.verdict(failure.verdict, **failure.values)
-        screens = {}
-        for who, raw in failure.pictures:
-            screens[who] = visible(raw)
-        target = self.settings["again"]
+        if failure.error and failure.verdict.startswith(("survives", "talk.server")):
+            words["cause"] = self.words("error_ended", **failure.error)
+        most = 3 if name == "stalled" else 12  # lines of one letter tell nothing
+        screens = {
+            who: visible(raw, most, str(self.lab.pair.folder)) for who, raw in failure.pictures
+        }
         return {
             "typed": list(failure.typed),
             "expected": words["expected"],
             "seen": screens,
             "cause": words["cause"],
             "read": words["read"],
-            "again": f"python3 steps check {target} --only {name}",
+            "again": f"{self.settings['again']} --only {name}",
             "server_said": failure.server_said,
         }
 
 
 def most_seconds(protected: bool) -> int:
+    """Return the seconds after which a run is stopped."""
     return MOST_SECONDS if protected else MOST_SECONDS_UNPROTECTED
 
 
@@ -159,9 +167,9 @@ def needed(only: str | None) -> list[str]:
 
 
 def main() -> None:
+    """Read the settings from standard input, run the checks."""
     settings = json.loads(sys.stdin.readline())
-    if hasattr(signal, "SIGINT"):
-        isolate.take_signals()
+    isolate.take_signals()
     isolate.adopt_orphans()
     session = Session(settings)
     isolate.watch(session.stop, most_seconds(isolate.inside()))

@@ -100,6 +100,13 @@ def own_copy(folder: Path, place: Path, ignored: Callable) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
 
 
+def apart() -> dict[str, object]:
+    """Return how to start a process that no Ctrl-C in this window reaches; see subprocess.Popen."""
+    if os.name == "nt":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
 def take_signals() -> None:
     """Let Ctrl-C have its usual meaning for the programs, whoever has started the checker."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.check.find import Pair
 from tools.check.reading import bare, mark, names
 from tools.check.room import Person, Recipe, Room, ServerEnded, is_taken
-from tools.check.screen import visible
+from tools.check.screen import own_error, traceback_of, visible
 from tools.check.session import wait_for
 from tools.check.words import Words
 
@@ -25,6 +25,7 @@ class Failure(Exception):
         self.pictures: list[tuple[str, str]] = []
         self.typed: list[str] = []
         self.server_said: list[str] = []
+        self.error: dict[str, str] = {}  # the server's own, and where: see own_error()
 
 
 class NotChecked(Exception):
@@ -52,6 +53,7 @@ class Lab:
         self.recipe = Recipe()
         self.current: Room | None = None
         self.numbers = itertools.count(101)
+        self.said: list[str] = []  # all messages
         self.done: list[tuple[str, dict]] = []  # what happened in this check
         self.hints: list[Hint] = []
         self.passed: set[str] = set()  # checks
@@ -92,6 +94,7 @@ class Lab:
         self.ports.append(self.current.port)
 
     def fits(self, room: Room, people: tuple[str, ...]) -> bool:
+        """Return whether these people can go on in a room: others must not sit there."""
         alive = room.server is not None and room.server.alive()
         sitting = all(each.program.alive() for each in room.people.values())
         return alive and sitting and set(room.people) <= set(people)
@@ -103,7 +106,9 @@ class Lab:
         self.current = None
 
     def photograph(self, failure: Failure) -> None:
-        """Keep what is on the screens, what was typed, and what the server said of errors."""
+        """Keep what is on the screens, what was typed, and what the server said of errors: once."""
+        if failure.typed:
+            return
         room = self.current
         for who, since in failure.screens:
             person = room.people.get(who)
@@ -112,16 +117,19 @@ class Lab:
                 program.quiet(0.1, 0.5)
                 failure.pictures.append((who, program.raw(since)))
         failure.typed = self.words.doings(self.done)
-        said = room.server.raw() if room.server else ""
-        if "Traceback" in said and "server" not in dict(failure.pictures):
-            failure.server_said = visible(said[said.rindex("Traceback") :])
+        said = traceback_of(room.server.raw()) if room.server else ""
+        failure.error = own_error(said, str(self.pair.folder))
+        if "server" not in dict(failure.pictures):
+            failure.server_said = visible(said, folder=str(self.pair.folder))
 
     # What people do
 
     def note(self, key: str, **values: object) -> None:
+        """Write down what happens, for the story."""
         self.done.append((key, values))
 
     def join(self, name: str, say_name: bool = True, key: str = "", **options) -> Person:
+        """Let somebody start a client and enter the chat."""
         person = self.current.join(name, say_name, key, **options)
         doing = "joins" if person.named else "starts" if say_name else "starts_silent"
         self.note(doing, who=name)
@@ -136,6 +144,7 @@ class Lab:
         text = text or self.text()
         before = self.current.marks()
         self.note("types", who=name, text=text)
+        self.said.append(text)
         self.current.people[name].program.types(text)
         return text, before
 
@@ -146,8 +155,8 @@ class Lab:
         text, before = self.say(speaker, text)
         deaf = self.current.hear(list(readers), text, before, HEARS)
         if deaf:
-            since = before[deaf]
-            raise Failure(verdict, (deaf, since), speaker=speaker, reader=deaf, text=text, **values)
+            values |= {"speaker": speaker, "reader": deaf, "text": text}
+            raise Failure(verdict, (deaf, before[deaf]), since=before[speaker], **values)
         return text
 
     def mark_of(self, reader: str, text: str, since: int) -> str | None:
@@ -156,20 +165,21 @@ class Lab:
         program.quiet(0.15, 1.0)
         return mark(program.lines(since), text)
 
-    def telling(self, reader: str, since: int, about: str, *texts: str) -> list[str]:
+    def telling(self, reader: str, since: int, about: str) -> list[str]:
         """Return the lines that tell somebody news about a person: no messages, no prompts."""
         told = []
         for line in self.current.news(reader, since):
-            message = next((text for text in texts if text in line), None)
-            if message:
-                line = self.without_message(line, message, about)
+            if messages := [text for text in self.said if text in line]:
+                line = self.without_messages(line, messages, about)
             if re.search(r"[^\W\d_]{2}", line) and not self.is_empty_message(line, about):
                 told.append(line)
         return told
 
-    def without_message(self, line: str, text: str, about: str) -> str:
-        """Return what a line tells besides a message: glued to it, there may be news."""
-        rest = line.replace(text, " ", 1)
+    def without_messages(self, line: str, messages: list[str], about: str) -> str:
+        """Return what a line tells besides messages: glued to them, there may be news."""
+        rest = line
+        for text in messages:
+            rest = rest.replace(text, " ")
         for form in sorted(self.all_marks(about), key=len, reverse=True):
             if form in rest:
                 rest = rest.replace(form, " ", 1)
@@ -178,6 +188,7 @@ class Lab:
         return rest if re.search(r"[^\W\d_]{2}", re.sub(re.escape(about), "", rest)) else ""
 
     def all_marks(self, about: str) -> list[str]:
+        """Return how messages may name their authors: the marks that are known."""
         people = {*self.current.people, about, "ann", "bob", "carl"}
         forms = [self.marks.get("*", "").replace("*", each) for each in people]
         return [form for form in [*forms, *self.marks.values()] if form]
@@ -185,13 +196,14 @@ class Lab:
     def is_empty_message(self, line: str, author: str) -> bool:
         """Return whether a line is the mark of an author and nothing more."""
         form = self.marks.get(author) or self.marks.get("*", "").replace("*", author)
-        if not form:
-            return False
+        if not form:  # not known: "bob: " is one
+            return bool(re.fullmatch(rf"\W*{re.escape(author)}\W*[:>]", line.strip()))
         # In a flood of them a line may begin and end inside of one.
         pieces = [piece.strip() for piece in line.split(form)]
         return all(piece in f"{form}{form}" or piece in f"{form} {form}" for piece in pieces)
 
     def learn_mark(self, author: str, found: str) -> None:
+        """Keep how messages name this author, and so how they name others."""
         self.marks[author] = found
         if names(found, author):
             self.marks["*"] = re.sub(re.escape(author), "*", found, flags=re.IGNORECASE)

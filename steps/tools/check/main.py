@@ -24,17 +24,19 @@ The JSON of --json, one object:
 
 import argparse
 import json
-import shlex
+import os
 import sys
 from pathlib import Path
 
 from tools.check import class_, find, outer
-from tools.check.report import Page
+from tools.check.checks import ORDER
+from tools.check.report import Page, complain
 from tools.check.words import Words
 
 
 def parser() -> argparse.ArgumentParser:
-    usage = argparse.SUPPRESS  # what is wrong is said in one line
+    """Return the command line; what is wrong with it is said in one line."""
+    usage = argparse.SUPPRESS
     parser = argparse.ArgumentParser("steps check", usage, __doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="with a server and a client")
     parser.add_argument("--server", metavar="CMD", help='its command: "python3 my_server.py"')
@@ -49,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def positive(text: str) -> int:
+    """Return the number of submissions at a time; raises ValueError if it is none."""
     number = int(text)
     if not 1 <= number <= 64:
         raise ValueError(text)
@@ -59,18 +62,27 @@ def main(arguments: list[str]) -> int:
     """Read the command line, run the checks; return the exit status."""
     options = parser().parse_args(arguments)
     words = Words(options.lang)
-    known = outer.known_checks()
-    if options.only and options.only not in known:
-        return complain(words("unknown_id", only=options.only, known=", ".join(known)))
+    if options.only and options.only not in ORDER:
+        return complain(words("unknown_id", only=options.only, known=", ".join(ORDER)))
     folder = Path(options.class_ or options.folder or ".")
-    if not folder.is_dir():
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
         return complain(words.reason("no_folder", folder=folder))
+    except OSError as error:  # a file, or it may not be read
+        return complain(words("cannot_open", folder=folder, reason=error.strerror))
+    if options.json and options.json != "-" and not options.class_:
+        try:
+            Path(options.json).touch()
+        except OSError as error:
+            return complain(words("cannot_write", file=options.json, reason=error.strerror))
     if options.class_:
         return class_.run(folder, options, words)
     return one(folder, options, words)
 
 
 def one(folder: Path, options: argparse.Namespace, words: Words) -> int:
+    """Check one pair; return the exit status."""
     page = Page(words, to_screen=options.json != "-")
     try:
         pair = find.find(folder.resolve(), options.server, options.client)
@@ -78,24 +90,13 @@ def one(folder: Path, options: argparse.Namespace, words: Words) -> int:
         reason = words.reason(error.key, **error.values)
         report = outer.report(None, [], error.key, reason, [], 0)
         report["folder"] = str(folder.resolve())
-        return finish(report, options, words, page) or 2
-    values = {"server": shown(pair.server), "client": shown(pair.client)}
-    page.line(words("checking", **values))
+        return finish(report, options, words, page)
+    page.line(words("checking", server=pair.server.shown(), client=pair.client.shown()))
     page.line()
     report = outer.run(
         pair, words, options.only, again(folder, options), progress=show(page, options.only)
     )
     return finish(report, options, words, page)
-
-
-def shown(side: find.Side) -> str:
-    """Return a command as people would type it in its folder."""
-    runner, *rest = side.command
-    words = [
-        Path(runner).name,
-        *(Path(word).name if Path(word).is_file() else word for word in rest),
-    ]
-    return shlex.join(words)
 
 
 def show(page: Page, only: str | None):
@@ -109,15 +110,18 @@ def show(page: Page, only: str | None):
 
 
 def again(folder: Path, options: argparse.Namespace) -> str:
-    """Return the arguments that run the same pair again."""
-    words = [] if options.folder is None else [str(folder)]
+    """Return the command that checks the same pair again."""
+    words = ["py" if os.name == "nt" else "python3", "steps", "check"]
+    if options.folder is not None:
+        words.append(str(folder))
     for name in "server", "client":
         if value := getattr(options, name):
             words += [f"--{name}", value]
-    return shlex.join(words)
+    return find.typed(words)
 
 
 def finish(report: dict, options: argparse.Namespace, words: Words, page: Page) -> int:
+    """Show the table, write the JSON if it is asked for; return the exit status."""
     page.summary(report)
     if options.json:
         text = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
@@ -125,13 +129,5 @@ def finish(report: dict, options: argparse.Namespace, words: Words, page: Page) 
             sys.stdout.reconfigure(encoding="utf-8")
             sys.stdout.write(text)
         else:
-            try:
-                Path(options.json).write_text(text, "utf-8")
-            except OSError as error:
-                return complain(words("cannot_write", file=options.json, reason=error.strerror))
+            Path(options.json).write_text(text, "utf-8")
     return report["status"]
-
-
-def complain(text: str) -> int:
-    print(f"steps check: {text}", file=sys.stderr)
-    return 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.check import isolate
-from tools.check.checks import CHECKS, ORDER
+from tools.check.checks import ORDER
 from tools.check.find import Pair
 from tools.check.inner import most_seconds
 from tools.check.words import Words
@@ -18,6 +18,8 @@ from tools.check.words import Words
 STEPS = Path(__file__).parents[2]
 PROGRAM = f"import sys; sys.path.insert(0, {str(STEPS)!r}); from tools.check import inner"
 VERSION = 1
+
+running: set[subprocess.Popen] = set()  # the inner processes
 
 
 def run(
@@ -90,10 +92,12 @@ def events(wrapper: list[str], settings: dict):
         env=environment,
         encoding="utf-8",
         errors="replace",
+        **isolate.apart(),
     )
     # The inner process ends by itself before this.
     guard = threading.Timer(most_seconds(bool(wrapper)) + 15, inner.kill)
     guard.start()
+    running.add(inner)
     try:
         inner.stdin.write(json.dumps(settings) + "\n")
         inner.stdin.flush()  # and stays open: when this process ends, the inner one sees it
@@ -105,24 +109,32 @@ def events(wrapper: list[str], settings: dict):
         pass
     finally:
         guard.cancel()
-        if inner.poll() is None:
-            try:
-                inner.wait(2)
-            except subprocess.TimeoutExpired:
-                inner.kill()
-        inner.wait()
-        with contextlib.suppress(OSError):
-            inner.stdin.close()
+        running.discard(inner)
+        close_input(inner)  # after Ctrl-C: it ends all that it has started, and itself
+        try:
+            inner.wait(5)
+        except subprocess.TimeoutExpired:
+            inner.kill()
+            inner.wait()
         inner.stdout.close()
 
 
+def close_input(inner: subprocess.Popen) -> None:
+    """Tell an inner process to end: see Session.end_with_outer."""
+    with contextlib.suppress(OSError):
+        inner.stdin.close()
+
+
+def end_running() -> None:
+    """End all inner processes: somebody has pressed Ctrl-C."""
+    for inner in list(running):
+        close_input(inner)
+
+
 def read(line: str) -> dict | None:
+    """Return the event that a line of the inner process tells, if it does."""
     try:
         event = json.loads(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and "event" in event else None
-
-
-def known_checks() -> list[str]:
-    return [name for name in ORDER if name in CHECKS]

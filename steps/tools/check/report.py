@@ -11,6 +11,20 @@ GREEN, RED, YELLOW, BOLD, DIM = "32", "31", "33", "1", "2"
 SIGNS = {"pass": ("✓", GREEN), "fail": ("✗", RED), "not_run": ("·", DIM), "hint": ("!", YELLOW)}
 
 
+def complain(text: str) -> int:
+    """Say in one line what is wrong with the command; return the exit status."""
+    print(f"steps check: {text}", file=sys.stderr)
+    return 2
+
+
+def first_to_mend(checks: list[dict]) -> str:
+    """Return the id of the graded check whose cause comes first, or "" if all pass."""
+    failed = [each["id"] for each in checks if each["graded"] and each["status"] == "fail"]
+    if failed[:1] == ["left"] and "idle" in failed:
+        return "idle"  # a loop that misses the end of a connection tells nobody of it, either
+    return failed[0] if failed else ""
+
+
 class Page:
     """Standard output, or a text that is kept."""
 
@@ -28,9 +42,11 @@ class Page:
         self.waiting = False
 
     def paint(self, text: str, style: str) -> str:
+        """Return a text in a style, if there are styles here."""
         return f"\x1b[{style}m{text}\x1b[0m" if self.coloured and text else text
 
     def line(self, text: str = "") -> None:
+        """Show a line."""
         self.clear()
         self.text.append(text.rstrip())
         if self.to_screen:
@@ -44,6 +60,7 @@ class Page:
             self.waiting = True
 
     def clear(self) -> None:
+        """Take away what is under way, if it is shown."""
         if self.waiting:
             print("\r\x1b[K", end="")
             self.waiting = False
@@ -80,19 +97,20 @@ class Page:
 
     def story(self, story: dict) -> None:
         """Show the five parts of a failure."""
-        self.part("typed", self.words("typed"), story["typed"][-12:])
-        self.part("expected", self.words("expected"), [story["expected"]])
+        self.part(self.words("typed"), story["typed"][-12:])
+        self.part(self.words("expected"), [story["expected"]])
         for who, lines in story["seen"].items():
             label = f"{self.words('seen')} {self.words('of_server') if who == 'server' else who}"
             self.verbatim(label, lines or [self.words("nothing")])
         if story["server_said"]:
             self.verbatim(self.words("server_said"), story["server_said"])
-        self.part("cause", self.words("cause"), [story["cause"]])
-        self.part("read", self.words("read"), [story["read"]])
-        self.part("again", self.words("again"), [story["again"]], wrap=False)
+        self.part(self.words("cause"), [story["cause"]])
+        self.part(self.words("read"), [story["read"]])
+        self.part(self.words("again"), [story["again"]], wrap=False)
         self.line()
 
-    def part(self, key: str, label: str, paragraphs: list[str], wrap: bool = True) -> None:
+    def part(self, label: str, paragraphs: list[str], wrap: bool = True) -> None:
+        """Show a part of a story: its name, and what it says, beside it."""
         label = f"    {label}:".ljust(18)
         for paragraph in paragraphs:
             lines = textwrap.wrap(paragraph, self.width - 18) if wrap else [paragraph]
@@ -101,6 +119,7 @@ class Page:
                 label = " " * 18
 
     def verbatim(self, label: str, lines: list[str]) -> None:
+        """Show lines of a screen as they are."""
         self.line(self.paint(f"    {label}:", DIM))
         for text in lines:
             self.line(f"      | {text}")
@@ -108,14 +127,16 @@ class Page:
     def summary(self, report: dict) -> None:
         """Show the table, and what to mend first."""
         words = self.words
-        if report["reason"]:
+        if self.text and self.text[-1]:
             self.line()
+        if report["reason"]:
             self.line(self.paint(words("could_not", reason=report["reason"]), BOLD))
             if report["last_lines"]:
                 self.verbatim(words("last_lines").rstrip(":"), report["last_lines"])
         if not report["checks"]:
             return
-        self.line()
+        if report["reason"]:
+            self.line()
         for each in report["checks"]:
             status = each["status"]
             kind = "" if each["graded"] else f"   {words('hint')}"
@@ -131,12 +152,7 @@ class Page:
         values = {"score": report["score"], "of": report["of"], "seconds": report["seconds"]}
         passed = sum(each["status"] == "pass" for each in hints)
         self.line(words("score", **values, hints=passed, of_hints=len(hints)))
-        first = next(
-            (each for each in report["checks"] if each["status"] == "fail" and each["graded"]),
-            None,
-        )
-        if first:
-            title = words.title(first["id"])
-            self.line(self.paint(words("first", check=first["id"], title=title), BOLD))
+        if first := first_to_mend(report["checks"]):
+            self.line(self.paint(words("first", check=first, title=words.title(first)), BOLD))
         elif report["of"] and not report["reason"]:
             self.line(self.paint(words("all_pass"), BOLD))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tools.check import isolate
 from tools.check.find import CannotRun, Pair, Side
 from tools.check.reading import KINDS, TAKEN, missed_question, news, question
+from tools.check.screen import own_frames
 from tools.check.session import TERMINAL, Program, wait_for
 
 SERVER_STARTS = 8.0  # seconds
@@ -17,6 +18,7 @@ CLIENT_STARTS = 10.0
 PASSWORD = "secret123"
 USAGE = re.compile(r"usage|использ|запуск|argument|аргумент|IndexError|параметр", re.IGNORECASE)
 LAST_LINES = 6
+CLEARS = re.compile(r"\x1bc|\x1b\[[0-3]?J|\x1b\[[\d;]*H")  # the screen
 PEOPLE = ["ann", "bob", "carl", "dora", "eva"]
 
 
@@ -38,9 +40,6 @@ class Person:
     named: bool = False  # whether the name was given, in whatever way
     prompt: str = ""  # what the client shows where its user types
     unanswered: str = ""  # a question that the checker has not understood
-
-    def mark(self) -> int:
-        return self.program.position()
 
 
 @dataclass
@@ -127,7 +126,8 @@ class Room:
         return False
 
     def look_for_port(self, program: Program) -> bool:
-        pids = isolate.family(program.process.pid)
+        """Find out whether, and where, a program listens."""
+        pids = program.family()
         if self.alone:
             pids += [pid for pid in isolate.processes() if pid > 1 and pid not in pids]
         listening = [each for each in isolate.sockets(pids) if each[0] == "listen"]
@@ -150,11 +150,7 @@ class Room:
 
     def udp(self) -> bool:
         """Return whether the server has UDP sockets."""
-        pids = isolate.family(self.server.process.pid)
-        return any(each[0] == "udp" for each in isolate.sockets(pids))
-
-    def server_pids(self) -> list[int]:
-        return isolate.family(self.server.process.pid)
+        return any(each[0] == "udp" for each in isolate.sockets(self.server.family()))
 
     # People
 
@@ -173,7 +169,7 @@ class Room:
         extended = False
         while tried:
             arguments = tried.pop(0)
-            words = fill(arguments, self.host(), self.port, name)
+            words = fill(arguments, self.address, self.port, name)
             number = PEOPLE.index(name) if name in PEOPLE else 0
             person = Person(name, start(side, words, terminal, number))
             self.people[key] = person
@@ -192,9 +188,6 @@ class Room:
             self.recipe.client = arguments
             return person
         raise first
-
-    def host(self) -> str:
-        return self.address
 
     def enter(self, person: Person, say_name: bool) -> None:
         """Answer the questions of a client; see question()."""
@@ -239,7 +232,7 @@ class Room:
             since = program.position()
             if kind == "name":
                 given = person.named = True
-            program.types(answer(kind, self.host(), self.port, person.name))
+            program.types(answer(kind, self.address, self.port, person.name))
         else:
             if self.is_connected(person) is False:
                 raise ClientEnded(person.name)
@@ -249,7 +242,7 @@ class Room:
 
     def is_connected(self, person: Person) -> bool | None:
         """Return whether the client has a connection; None where the system does not tell."""
-        found = isolate.sockets(isolate.family(person.program.process.pid))
+        found = isolate.sockets(person.program.family())
         if not found and not isolate.LINUX:
             return None
         used = [other for state, _, _, other in found if state == "connected"]
@@ -276,17 +269,20 @@ class Room:
         return ""
 
     def marks(self) -> dict[str, int]:
-        return {name: person.mark() for name, person in self.people.items()}
+        """Return where the output of each person's screen ends now."""
+        return {name: person.program.position() for name, person in self.people.items()}
 
     def news(self, name: str, since: int) -> list[str]:
-        """Return the lines that somebody was told since a position, and not before.
+        """Return the lines that somebody was told since a position.
 
-        Some clients clear the screen and write all of it again.
+        A client that clears the screen may have written all of it again: that is no news.
         """
-        person = self.people[name]
-        before = {line.strip() for line in person.program.lines_before(since)}
-        lines = [line for line in person.program.lines(since) if line.strip() not in before]
-        return news(lines, person.prompt)
+        program, prompt = self.people[name].program, self.people[name].prompt
+        lines = program.lines(since)
+        if CLEARS.search(program.raw(since)):
+            before = {line.strip() for line in program.lines_before(since)}
+            lines = [line for line in lines if line.strip() not in before]
+        return news(lines, prompt)
 
     def calm(self, silence: float = 0.25, most: float = 2.0) -> None:
         """Wait until all screens have been quiet for a moment."""
@@ -314,6 +310,7 @@ class Room:
     # The end
 
     def interrupt(self) -> None:
+        """Press Ctrl-C in the server's window."""
         self.server.signal(signal.SIGINT)
 
     def close(self) -> None:
@@ -331,6 +328,7 @@ class Room:
 
 
 def start(side: Side, arguments: list[str], terminal: bool = TERMINAL, number: int = 0) -> Program:
+    """Start the program of a side, of this person; raises CannotRun."""
     try:
         return Program([*side.command_of(number), *arguments], side.folder, terminal)
     except OSError as error:
@@ -338,6 +336,7 @@ def start(side: Side, arguments: list[str], terminal: bool = TERMINAL, number: i
 
 
 def free_port() -> int:
+    """Return a port that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -365,6 +364,7 @@ def answer(kind: str, host: str, port: int, name: str) -> str:
 
 
 def fill(arguments: list[str], host: str, port: int, name: str) -> list[str]:
+    """Return arguments with what stands for their placeholders."""
     return [each.format(host=host, port=port, name=name) for each in arguments]
 
 
@@ -457,8 +457,8 @@ def usage(told: str) -> list[list[str]]:
 
 def last_lines(program: Program) -> list[str]:
     """Return the last lines that a program has written, without blank ones."""
-    lines = [line.rstrip() for line in program.lines() if line.strip()]
-    return lines[-LAST_LINES:]
+    lines = own_frames(program.lines(), str(program.folder))
+    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
 
 
 def refused(lines: list[str]) -> bool:

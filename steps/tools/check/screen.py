@@ -4,6 +4,8 @@ Not a whole terminal: a log. It keeps every line that was ever seen, in order, a
 program clears the screen or moves the cursor up.
 """
 
+import itertools
+import os
 import re
 
 TOKEN = re.compile(
@@ -13,6 +15,10 @@ TOKEN = re.compile(
     r"|([^\x00-\x1f\x7f]+)"  # text
     r"|([\x00-\x1f\x7f])"  # one control character
 )
+FRAME = re.compile(r'\s*File "(.+?)", line (\d+)')
+LIBRARY = re.compile(r"[\\/]lib(64)?[\\/]|^<", re.IGNORECASE)
+MARKS = re.compile(r"\s+[~^]+\s*$")
+TRACEBACK = re.compile(r"Traceback .*\n(?:[ \t].*\n)*\S.*")
 NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -55,11 +61,53 @@ def draw(raw: str) -> list[str]:
     return [*lines, row]
 
 
-def visible(raw: str, most: int = 12) -> list[str]:
-    """Return the last lines of `raw` as they came, each control character written out."""
-    lines = raw.replace("\r\n", "\n").split("\n")
-    shown = ["".join(map(written_out, line)) for line in lines if line]
-    return [line if len(line) <= 150 else f"{line[:70]} … {line[-30:]}" for line in shown[-most:]]
+def visible(raw: str, most: int = 12, folder: str = "") -> list[str]:
+    """Return the last lines of `raw` as they came, each control character written out.
+
+    Lines that repeat are counted. Tracebacks keep only what is in `folder`, the student's own code.
+    """
+    lines = own_frames(raw.replace("\r\n", "\n").split("\n"), folder)
+    written = ("".join(map(written_out, line)) for line in lines if line)
+    shown = []
+    for line, repeated in itertools.groupby(written):
+        short = line if len(line) <= 150 else f"{line[:70]} … {line[-30:]}"
+        count = sum(1 for _ in repeated)
+        shown.append(short if count == 1 else f"{short}   (×{count})")
+    return shown[-most:]
+
+
+def own_frames(lines: list[str], folder: str) -> list[str]:
+    """Return lines without the frames of Python's library, and without the marks below code."""
+    own, frame, foreign = [], None, False
+    for line in lines:
+        if found := FRAME.match(line):
+            frame, inside = found, bool(folder) and found[1].startswith(folder)
+            foreign = not inside and bool(LIBRARY.search(found[1]))
+            line = line.replace(f"{folder}{os.sep}", "") if inside else line
+        elif not line.startswith("    "):
+            frame, foreign = None, False
+        if not foreign and not (frame and MARKS.match(line)):
+            own.append(line)
+    return own
+
+
+def traceback_of(raw: str) -> str:
+    """Return the last traceback in a program's output, up to the line that names the error."""
+    text = raw.replace("\r\n", "\n")
+    begin = text.rfind("Traceback (most recent")
+    found = TRACEBACK.match(text, begin) if begin >= 0 else None
+    return found[0] if found else ""
+
+
+def own_error(traceback: str, folder: str) -> dict[str, str]:
+    """Return the error of a traceback and the last place in `folder` that led to it, or {}."""
+    lines = traceback.split("\n")
+    for number in range(len(lines) - 2, -1, -1):
+        frame = FRAME.match(lines[number])
+        if frame and frame[1].startswith(folder):
+            place = {"file": os.path.relpath(frame[1], folder), "line": frame[2]}
+            return {"error": lines[-1].split(":")[0], "code": lines[number + 1].strip(), **place}
+    return {}
 
 
 def written_out(character: str) -> str:

@@ -45,7 +45,7 @@ class Program:
     """A running program. Positions in its output count from its first byte."""
 
     def __init__(self, command: list[str], folder: Path, terminal: bool = TERMINAL) -> None:
-        self.command, self.terminal = command, terminal
+        self.command, self.folder, self.terminal = command, folder, terminal
         self.closed = False
         self.uncooked = False  # whether the checker has turned line editing off
         self.output, self.dropped = bytearray(), 0
@@ -191,7 +191,12 @@ class Program:
 
     # Its process
 
+    def family(self) -> list[int]:
+        """Return its processes: itself, and all that it started."""
+        return isolate.family(self.process.pid)
+
     def alive(self) -> bool:
+        """Return whether its process runs."""
         return self.process.poll() is None
 
     def ends(self, seconds: float) -> bool:
@@ -220,6 +225,7 @@ class Program:
         self.process.wait()
 
     def close(self) -> None:
+        """End it, and forget its terminal."""
         self.kill()
         self.reader.join(0.3)
         self.closed = True

@@ -36,6 +36,10 @@ DOING = {
         "{who} starts a client and types nothing",
     ),
     "types": ("набирают: {who}: {text}", "type: {who}: {text}"),
+    "empty_line": (
+        "{who} нажимает Enter, ничего не набрав",
+        "{who} presses Enter and types nothing",
+    ),
     "pastes": (
         "{who} вставляет сразу десять строк: от {first} до {last}",
         "{who} pastes ten lines at once: {first} to {last}",
@@ -77,8 +81,8 @@ DOING = {
         "somebody connects and resets the connection at once, twice",
     ),
     "tries_words": (
-        "{who} пробует слова exit, quit, /quit, выход и другие, пустую строку и Ctrl-D",
-        "{who} tries the words exit, quit, /quit, выход and others, an empty line, Ctrl-D",
+        "{who} пробует слова exit, quit, /quit и другие, пустую строку и Ctrl-D",
+        "{who} tries the words exit, quit, /quit and others, an empty line, Ctrl-D",
     ),
     "ctrl_d": ("{who} нажимает Ctrl-D (конец ввода)", "{who} presses Ctrl-D (end of input)"),
     "ctrl_c": ("в окне сервера нажато Ctrl-C", "Ctrl-C is pressed in the server's window"),
@@ -86,13 +90,15 @@ DOING = {
 }
 
 S1 = ("шаг 1, раздел «Почему так»", "step 1, section «Почему так»")
+S2 = ("шаг 2, раздел «Почему так»", "step 2, section «Почему так»")
 S3 = ("шаг 3, раздел «Почему так»", "step 3, section «Почему так»")
-S3_WHY = ("шаг 3, раздел «Сломайте сами»", "step 3, section «Сломайте сами»")
+S3_BREAK = ("шаг 3, раздел «Сломайте сами»", "step 3, section «Сломайте сами»")
 S4 = (
     "шаг 4, раздел «4.4. Клиент, который перестал читать»",
     "step 4, section «4.4. Клиент, который перестал читать»",
 )
-S4_BUILT = ("шаг 4, раздел «4.2. Слово для выхода»", "step 4, section «4.2. Слово для выхода»")
+S4_FRAMES = ("шаг 4, раздел «4.1. Кадры»", "step 4, section «4.1. Кадры»")
+S4_EXIT = ("шаг 4, раздел «4.2. Слово для выхода»", "step 4, section «4.2. Слово для выхода»")
 
 NEWS_JOINED = (
     "На экране {reader} должна появиться строка о том, что {who} теперь в чате, с именем {who}.",
@@ -127,18 +133,20 @@ VERDICTS = {
     "start.deaf": (
         ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
         (
-            "Сервер работает, но за 8 секунд не вызвал listen: возможно, он ждёт ввода или "
-            "программа устроена иначе.",
-            "The server runs, but has not called listen within 8 seconds: it may wait for input.",
+            "Сервер работает, но за 8 секунд не начал слушать порт TCP: возможно, нет вызова "
+            "listen, программа ждёт ввода или вид сокета другой (нужны AF_INET и SOCK_STREAM).",
+            "The server runs, but listens on no TCP port after 8 seconds: perhaps listen is not "
+            "called, it waits for input, or the socket is another (AF_INET, SOCK_STREAM needed).",
         ),
         S1,
     ),
     "start.floods": (
         ("Сервер должен принимать подключения по TCP.", "The server should listen on TCP."),
         (
-            "Сервер без конца пишет в файл, и место на диске закончилось: цикл повторяется без "
-            "ожидания.",
-            "The server writes to a file without end, and the disk was full: a loop does not wait.",
+            "Сервер без конца пишет в файл: цикл повторяется без ожидания. Проверка остановила "
+            "запись, когда файл вырос до {size} МБ.",
+            "The server writes to a file without end: a loop does not wait. The checker has "
+            "stopped it at {size} MB.",
         ),
         S1,
     ),
@@ -161,6 +169,17 @@ VERDICTS = {
             "its socket while it waits for input: reading needs a thread of its own.",
         ),
         S3,
+    ),
+    "talk.after_enter": (
+        STILL_TALK,
+        (
+            "Сообщение появляется на экране {reader} только после того, как {reader} нажимает "
+            "Enter: пока клиент ждёт ввода (input), он не читает сокет. Вызывайте recv в отдельном "
+            "потоке выполнения.",
+            "The message comes only once {reader} has pressed Enter: while the client waits for "
+            "input, it does not read its socket. Call recv in a thread of its own.",
+        ),
+        S2,
     ),
     "talk.server_ended": (
         STILL_TALK,
@@ -310,7 +329,7 @@ VERDICTS = {
             "While one person is silent nobody is served: the server waits for the name (recv) "
             "where it serves the others, too, or with a lock held.",
         ),
-        S3_WHY,
+        S3_BREAK,
     ),
     "silent.newcomer": (
         STILL_TALK,
@@ -320,7 +339,7 @@ VERDICTS = {
             "The name is read (recv) in the loop that calls accept: until one person has typed "
             "it, nobody else gets in. Read it in that person's own thread.",
         ),
-        S3_WHY,
+        S3_BREAK,
     ),
     "silent.bare.talk": (
         STILL_TALK,
@@ -330,7 +349,7 @@ VERDICTS = {
             "A connection that sends nothing stops the server: it waits for the first bytes "
             "(recv) where it serves the others, too.",
         ),
-        S3_WHY,
+        S3_BREAK,
     ),
     "silent.bare.newcomer": (
         STILL_TALK,
@@ -340,7 +359,7 @@ VERDICTS = {
             "The first message is read (recv) in the loop that calls accept: a connection that "
             "sends nothing keeps newcomers out.",
         ),
-        S3_WHY,
+        S3_BREAK,
     ),
     "idle.spins": (
         (
@@ -364,10 +383,12 @@ VERDICTS = {
             "before anybody leaves.",
         ),
         (
-            "Цикл опрашивает сокеты без ожидания (setblocking(False) или пустой except): пусть "
-            "поток выполнения блокируется в accept и recv.",
-            "A loop polls its sockets without waiting (setblocking(False), or an empty except): "
-            "let the thread block in accept and recv.",
+            "Какой-то цикл повторяется без ожидания: снова и снова проверяет сокет "
+            "(setblocking(False), пустой except), очередь или переменную. Пусть поток выполнения "
+            "блокируется в accept, recv или queue.get.",
+            "Some loop does not wait: again and again it looks at a socket (setblocking(False), "
+            "an empty except), a queue or a variable. Let the thread block in accept, recv or "
+            "queue.get.",
         ),
         S1,
     ),
@@ -430,8 +451,8 @@ VERDICTS = {
         ),
         S3,
     ),
-    "lines.glued_server": (TEN, GLUE, S3_WHY),
-    "lines.glued_reader": (TEN, GLUE, S3_WHY),
+    "lines.glued_server": (TEN, GLUE, S4_FRAMES),
+    "lines.glued_reader": (TEN, GLUE, S4_FRAMES),
     "lines.lost_server": (
         TEN,
         (
@@ -440,7 +461,7 @@ VERDICTS = {
             "Some messages are lost, {text} is missing: several arrive with one recv, and the "
             "server handles one of them.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "lines.lost_reader": (
         TEN,
@@ -450,7 +471,7 @@ VERDICTS = {
             "Some messages are lost, {text} is missing: several arrive with one recv, and the "
             "client shows one of them.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "lines.no_author_server": (
         TEN,
@@ -460,7 +481,7 @@ VERDICTS = {
             "{text} has no author: several messages came with one recv, and only the first one "
             "got the name. Mark where a message ends.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "lines.no_author_reader": (
         TEN,
@@ -470,7 +491,7 @@ VERDICTS = {
             "{text} has no author: several messages came to the client with one recv, and it did "
             "not part them. Mark where a message ends.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "letters.garbled": (
         WHOLE,
@@ -480,7 +501,17 @@ VERDICTS = {
             "A Cyrillic letter is two bytes, and recv returned them in different pieces, each "
             "decoded by itself. Collect the whole message first, then decode.",
         ),
-        S3_WHY,
+        S4_FRAMES,
+    ),
+    "letters.ascii": (
+        WHOLE,
+        (
+            "Ни одна буква не пришла: в кодировке ascii русских букв нет, encode('ascii') и "
+            "decode('ascii') возбуждают ошибку. Укажите 'utf-8' в сервере и в клиенте.",
+            "Not one letter came: ascii has no Cyrillic letters, so that encode('ascii') and "
+            "decode('ascii') fail. Use 'utf-8' in the server and in the client.",
+        ),
+        S4_FRAMES,
     ),
     "letters.lost": (
         WHOLE,
@@ -490,7 +521,7 @@ VERDICTS = {
             "{came} letters of 3,000 came. recv returned a piece of the message: either the rest "
             "was dropped, or the piece ended inside a letter and the error of decode was hidden.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "letters.pieces": (
         WHOLE,
@@ -500,7 +531,7 @@ VERDICTS = {
             "recv returns a long message in pieces, and each piece is passed on or shown as a "
             "message of its own. Mark where a message ends.",
         ),
-        S3_WHY,
+        S4_FRAMES,
     ),
     "stalled.all": (
         (
@@ -538,7 +569,7 @@ VERDICTS = {
             "как сообщение.",
             "The client compares what is typed with no word: all of it goes to the chat.",
         ),
-        S4_BUILT,
+        S4_EXIT,
     ),
     "word.crashes": (
         (
@@ -552,12 +583,12 @@ VERDICTS = {
             "There is no word to leave with, and the end of input is not handled: input raises "
             "EOFError.",
         ),
-        S4_BUILT,
+        S4_EXIT,
     ),
     "word.hangs": (
         (
-            "После «{word}» клиент {who} должен завершиться.",
-            "After «{word}» {who}'s client should end.",
+            "Клиент {who} должен завершиться: это для него знак выйти ({word}).",
+            "{who}'s client should end: {word} means that to it.",
         ),
         (
             "Клиент больше ничего не отправляет, но процесс работает: поток выполнения, который "
@@ -565,19 +596,19 @@ VERDICTS = {
             "The client sends nothing more, but its process runs: a thread that waits in recv or "
             "input has not ended. Close the socket, or make the thread a daemon.",
         ),
-        S4_BUILT,
+        S4_EXIT,
     ),
     "word.untold": (
         (
-            "После «{word}» на экране {reader} должна появиться строка о том, что {who} больше "
-            "не в чате.",
-            "After «{word}» {reader}'s screen should tell that {who} has left.",
+            "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
+            "больше не в чате.",
+            "{who} leaves ({word}): {reader}'s screen should tell that {who} has left.",
         ),
         (
             "Клиент завершается, но сервер не рассылает остальным известие об уходе.",
             "The client ends, but the server does not tell the others.",
         ),
-        S4_BUILT,
+        S4_EXIT,
     ),
     "stop.hangs": (
         (
@@ -685,14 +716,21 @@ REASONS = {  # why a pair could not be run
         "The server went into the background: the process that was started has ended. Only a "
         "server that stays in its window can be checked.",
     ),
-    "server_ended": ("Сервер сразу завершился.", "The server ended at once."),
+    "server_ended": (
+        "Сервер сразу завершился. Если запускать надо другой файл или с аргументами, назовите "
+        'команду: --server "python3 main.py 127.0.0.1 8080".',
+        "The server ended at once. If another file has to be started, or with arguments, name "
+        'the command: --server "python3 main.py 127.0.0.1 8080".',
+    ),
     "client_ended": (
         "Клиент завершился, прежде чем можно было написать сообщение.",
         "The client ended before anything could be typed.",
     ),
     "module": (
-        "Нет модуля {module}: установите его (python -m pip install {module}) или уберите импорт.",
-        "There is no module {module}: install it (python -m pip install {module}).",
+        "Нет модуля {module}. Если это Ваш файл, приложите его к работе; если это чужой пакет, "
+        "установите его (python -m pip install ...) или уберите импорт.",
+        "There is no module {module}. If it is your own file, add it to the submission; if it is "
+        "a package, install it (python -m pip install ...) or do without.",
     ),
     "window": (
         "Клиент с окнами ({module}, файл {file}): проверка видит только программы в терминале.",
@@ -702,6 +740,11 @@ REASONS = {  # why a pair could not be run
         "Клиент спрашивает «{text}», и проверка не знает, что ответить.",
         "The client asks «{text}», and the checker does not know the answer.",
     ),
+    "command": (
+        "На сообщение чат отвечает «{text}»: он ждёт команды, а проверка только пишет сообщения.",
+        "To a message the chat answers «{text}»: it wants a command, and the checker types only "
+        "messages.",
+    ),
     "time": ("Время вышло: {seconds} с.", "Out of time: {seconds} s."),
     "processes": (
         "Программы создали больше {most} процессов и были остановлены.",
@@ -710,6 +753,10 @@ REASONS = {  # why a pair could not be run
     "memory": (
         "Программы заняли слишком много памяти и были остановлены.",
         "The programs took too much memory and were stopped.",
+    ),
+    "unreadable": (
+        "Папку {folder} не удалось прочитать целиком ({reason}).",
+        "{folder} could not be read as a whole ({reason}).",
     ),
     "too_big": ("Папка слишком велика: {size} МБ.", "The folder is too big: {size} MB."),
     "lost": (
@@ -725,6 +772,7 @@ PAGE = {
     "cause": ("вероятно", "likely"),
     "read": ("прочитать", "read"),
     "again": ("повторить", "again"),
+    "again_at_home": ("python3 steps check ПАПКА", "python3 steps check FOLDER"),
     "server_said": ("сервер", "server"),
     "of_server": ("сервера", "the server's"),
     "nothing": ("(ничего не появилось)", "(nothing came)"),
@@ -746,6 +794,12 @@ PAGE = {
     "could_not": ("Проверить не удалось: {reason}", "It could not be checked: {reason}"),
     "last_lines": ("Последние строки программы:", "The program's last lines:"),
     "empty_line": ("пустая строка", "an empty line"),
+    "error_ended": (
+        "В {file}, строка {line} ({code}), возникает {error}, и ошибка не обработана: поток "
+        "выполнения, в котором она возникла, на этом завершается.",
+        "{error} is raised in {file}, line {line} ({code}), and nobody handles it: the thread in "
+        "which it was raised ends there.",
+    ),
     "warns": (
         "Проверка запускает чужой код с Вашими правами.",
         "This runs foreign code with your rights.",
@@ -763,8 +817,10 @@ PAGE = {
         "network, take ports, change your files and leave processes behind.",
     ),
     "class_done": (
-        "Работ: {count}. Таблица: {csv}. Тексты: {texts}.",
-        "Submissions: {count}. Table: {csv}. Texts: {texts}.",
+        "Работ: {count}. Таблица: {csv}. Тексты для студентов: {texts}.\n"
+        "Столбцы {hints} содержат советы: в оценку (score из of) они не входят.",
+        "Submissions: {count}. Table: {csv}. Texts for the students: {texts}.\n"
+        "The columns {hints} hold hints: they do not count for the score.",
     ),
     "no_submissions": (
         "В {folder} нет папок с работами.",
@@ -774,6 +830,7 @@ PAGE = {
         "--only {only}: такой проверки нет. Есть: {known}.",
         "--only {only}: no such check. There are: {known}.",
     ),
+    "cannot_open": ("Папку {folder} не открыть: {reason}", "cannot open {folder}: {reason}"),
     "cannot_write": ("{file} не записать: {reason}", "cannot write {file}: {reason}"),
 }
 
@@ -789,9 +846,11 @@ class Words:
         return PAGE[key][self.index].format(**values)
 
     def title(self, check: str) -> str:
+        """Return what a check is about."""
         return TITLES[check][self.index]
 
     def doing(self, key: str, **values: object) -> str:
+        """Return what somebody has done."""
         return DOING[key][self.index].format(**values)
 
     def doings(self, done: list[tuple[str, dict]]) -> list[str]:
@@ -806,10 +865,11 @@ class Words:
                 first = self.doing(key, **values[0])
                 told.append(f"{first}; {texts}" if texts else first)
             else:
-                told += [self.doing(key, **each) for each in values]
+                told += dict.fromkeys(self.doing(key, **each) for each in values)
         return told
 
     def verdict(self, key: str, **values: object) -> dict[str, str]:
+        """Return what should be, the likely cause, and where to read of it."""
         expected, cause, read = VERDICTS[key]
         return {
             "expected": expected[self.index].format(**values),
@@ -818,12 +878,15 @@ class Words:
         }
 
     def remark(self, key: str) -> str:
+        """Return a remark on a check that passes."""
         return REMARKS[key][self.index]
 
     def not_checked(self, key: str, **values: object) -> str:
+        """Return why a check was not run."""
         return NOT_CHECKED[key][self.index].format(**values)
 
     def reason(self, key: str, **values: object) -> str:
+        """Return why a pair could not be run."""
         values.pop("lines", None)
         return REASONS[key][self.index].format(**values)
 

@@ -1,0 +1,57 @@
+"""Exercise 4.4: a heartbeat. An empty frame asks: are you there? An empty frame is the answer."""
+
+import pytest
+
+from fake_server import receive_until
+from marks import exercise
+from tools.harness import Frames
+
+STEP = 4
+INTERVAL = 1.0  # seconds
+
+
+def live_to(peer, expected):
+    """Answer each heartbeat until this message comes."""
+    while (got := peer.get(expected)) != expected:
+        assert got == "", f"{peer.name} ожидает '' или {expected!r}, но: пришло {got!r}"
+        peer.say("")
+
+
+@exercise("кто не отвечает, того отключают, и остальные об этом узнают")
+def test_who_does_not_answer_is_disconnected_and_the_others_read_it(start):
+    chat = start("--heartbeat", str(INTERVAL))
+    ann, bob = chat.join("ann"), chat.join("bob")
+    live_to(ann, "* bob left")
+    bob.skip_to("")
+    bob.skip_to("* disconnected: you did not answer the heartbeat")
+    assert bob.expect_end()
+    carl = chat.connect("carl")
+    live_to(carl, "* enter your nickname")
+    carl.say("carl")
+    live_to(ann, "* carl joined")
+
+
+@exercise("кто отвечает или пишет, остаётся")
+def test_who_answers_or_talks_stays(start):
+    chat = start("--heartbeat", str(INTERVAL))
+    ann, bob = chat.join("ann"), chat.join("bob")
+    for _ in range(3):
+        bob.expect("")
+        bob.say("I have no time for heartbeats")
+        live_to(ann, "bob: I have no time for heartbeats")
+
+
+@exercise("клиент отвечает на пустой кадр и ничего не показывает")
+@pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["without --nick", "with --nick"])
+def test_the_client_answers_each_heartbeat_and_shows_none(fake, run_client, nick):
+    client = run_client(fake, *nick)
+    with fake.accept() as connection:
+        connection.sendall(Frames.encode("* enter your nickname"))
+        if nick:
+            assert receive_until(connection, b"ann") == Frames.encode("ann")
+        connection.sendall(b"".join(map(Frames.encode, ["* welcome, ann", "", "* hello"])))
+        assert receive_until(connection, b"\0\0\0\0") == Frames.encode("")
+        printed = client.prints("* hello\n")
+        assert printed.endswith("* welcome, ann\n* hello\n"), printed
+        client.types("hi\n")
+        assert receive_until(connection, b"hi") == Frames.encode("hi")

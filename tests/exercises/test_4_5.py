@@ -1,0 +1,37 @@
+"""Exercise 4.5: batches. How many deliveries a second with them, and how many without?
+
+To see the figures: -n 0 -s
+"""
+
+import time
+
+from marks import exercise
+
+STEP = 4
+LISTENERS = 10
+MESSAGES = 3000
+TEXT = "x" * 50
+
+
+def deliveries_a_second(chat):
+    """Let one user say much to the others; return how many messages a second arrive there."""
+    ann = chat.join("ann")
+    listeners = [chat.join(f"user{number}") for number in range(LISTENERS)]
+    last = ann.dialect.encode(chat.heard("ann", "the end"))
+    started = time.perf_counter()
+    ann.floods(*[TEXT] * MESSAGES, "the end")
+    for listener in listeners:
+        assert listener.has_received(last, within=chat.story.deadline), "пришли не все сообщения"
+    seconds = time.perf_counter() - started
+    for listener in listeners:
+        listener.expect(*[chat.heard("ann", TEXT)] * MESSAGES)
+    return LISTENERS * MESSAGES / seconds
+
+
+@exercise("пачками хотя бы вдвое быстрее, чем по одному сообщению")
+def test_batches_are_faster_than_messages_one_at_a_time(start):
+    single = deliveries_a_second(start("--batch", "1"))
+    batches = deliveries_a_second(start())
+    print(f"\nпо одному сообщению: {single:8.0f} доставок в секунду")
+    print(f"пачками:             {batches:8.0f} доставок в секунду")
+    assert 2 * single < batches, f"{batches:.0f} против {single:.0f} доставок в секунду"
