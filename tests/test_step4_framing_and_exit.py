@@ -703,9 +703,12 @@ def keepalive_timer(peer: Peer) -> float:
     """Return in how many seconds the server's system asks whether this peer is there."""
     local = f":{peer.connection.getsockname()[1]:04X}"
     with open("/proc/net/tcp") as table:
-        [words] = [line.split() for line in table if line.split()[2].endswith(local)]
-    kind, when = words[5].split(":")
-    return int(when, 16) / 100 if kind == "02" else float("inf")
+        lines = [line.split() for line in table if local in line]
+    for words in lines:
+        kind, when = words[5].split(":")
+        if words[2].endswith(local) and kind == "02":
+            return int(when, 16) / 100
+    return float("inf")
 
 
 @own

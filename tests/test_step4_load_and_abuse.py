@@ -413,6 +413,8 @@ def test_refused_connections_that_stay_open_stop_neither_newcomers_nor_users(sta
     knockers = [chat.connect(f"knocker{number}", reads=False) for number in range(250)]
     for knocker in knockers[:3]:
         knocker.floods_bytes(b"x" * 1_000_000)
+    knockers[-1].start_reading()
+    knockers[-1].expect("* server is full")  # so were all before: none will get bob's place
     ann.say("hello")
     bob.expect("ann: hello")
     bob.say("/quit")

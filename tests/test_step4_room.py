@@ -252,6 +252,16 @@ def test_too_much_that_waits_ends_in_a_farewell_and_the_others_are_told(room, en
 
 
 @own
+@posix_only
+def test_a_cut_off_is_told_although_nobody_says_anything(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=4_000)
+    ann.hears("* welcome, ann", "* online: ann", "* bob joined")
+    with room.lock:
+        room.send(bob.user, b"x" * (MAX_PENDING + 50_000))
+    ann.hears("* bob left")
+
+
+@own
 def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(room, enter):
     ann, bob, back = enter("ann"), enter("bob"), enter("ann", late=True)
     bob.hears("* welcome, bob", "* online: ann, bob")

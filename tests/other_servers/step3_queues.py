@@ -7,6 +7,7 @@ handles all events of the room, in one order; a thread per user writes what wait
 import argparse
 import queue
 import re
+import signal
 import socket
 import sys
 import threading
@@ -93,6 +94,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -107,15 +109,12 @@ def main() -> int:
         pass
     hub = Hub()
     threading.Thread(target=hub.run, daemon=True).start()
-    try:
-        while True:
-            connection, _ = listener.accept()
-            member = Member(connection)
-            hub.inbox.put(("connected", member, b""))
-            threading.Thread(target=read, args=(member, hub), daemon=True).start()
-            threading.Thread(target=member.write, daemon=True).start()
-    except KeyboardInterrupt:
-        return 0
+    while True:
+        connection, _ = listener.accept()
+        member = Member(connection)
+        hub.inbox.put(("connected", member, b""))
+        threading.Thread(target=read, args=(member, hub), daemon=True).start()
+        threading.Thread(target=member.write, daemon=True).start()
 
 
 if __name__ == "__main__":
