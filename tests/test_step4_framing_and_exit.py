@@ -787,6 +787,17 @@ def test_a_line_that_is_too_long_does_not_end_the_client(chat, run_client):
     assert client.exits() == 0
 
 
+@own
+def test_input_that_is_no_utf8_does_not_end_the_client(chat, run_client):
+    bob = chat.join("bob")
+    client = run_client(chat, "--nick", "ann")
+    client.process.stdin.write(b"\xffx\nnext\n")
+    client.process.stdin.flush()
+    bob.expect("* ann joined", "ann: \ufffdx", "ann: next")
+    client.ends_input()
+    assert client.exits() == 0
+
+
 @contract("client", "клиент не выводит ничего, что выполнит терминал, от любого сервера")
 @pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["asked", "--nick"])
 def test_the_client_prints_nothing_that_a_terminal_obeys(run_client, fake, nick):
