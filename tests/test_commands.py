@@ -33,6 +33,7 @@ COMMANDS = [
     command("report/screens.py --help", "report"),
     command("tests/parts.py", "report"),
     command("tests/properties.py"),
+    command("tests/solutions.py --help"),
     command("tests/soak.py --seconds 1 --users 4"),
 ]
 
