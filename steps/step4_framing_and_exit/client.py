@@ -80,7 +80,7 @@ def chat(connection: socket.socket, terminal: Terminal, nick: str | None) -> Non
     reader = FrameReader(connection)
     if nick is not None:
         log_in(connection, reader, terminal, nick)
-    signal.signal(signal.SIGINT, lambda *_: terminal.exit(0))
+    terminal.end_at_ctrl_c()
     receiver = threading.Thread(target=receive, args=(reader, terminal), daemon=True)
     receiver.start()
     try:

@@ -6,6 +6,7 @@ back; a pipe has no such line. This file is comfort: the chat is in the other on
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -58,6 +59,20 @@ class Terminal:
         self.prompt = f"{name}> "
         if self.interactive:
             self.show("(/help names the commands)")
+
+    def end_at_ctrl_c(self) -> None:
+        """Let Ctrl-C end the program, whatever the main thread is waiting for."""
+        signal.signal(signal.SIGINT, lambda *_: self.exit(0))
+        if self.session:  # it reads Ctrl-C as a key
+            return
+        # Python calls this function between two steps of the main thread, and `input` is one long
+        # step. But into this pipe the signal's number is written at once: a thread waits for it.
+        reading, writing = os.pipe()
+        if os.name == "posix":
+            os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)
+        wait = threading.Thread(target=lambda: (os.read(reading, 1), self.exit(0)), daemon=True)
+        wait.start()
 
     def read(self) -> str | None:
         """Return the next line; None at the end of the input and when the server has gone."""

@@ -54,6 +54,8 @@ def start_as_a_user_would() -> None:
     os.environ.pop("PYTHONUNBUFFERED", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if os.name == "posix":  # `nohup` has this one ignored
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class NotAsTold(AssertionError):
