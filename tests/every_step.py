@@ -293,6 +293,10 @@ def test_resets_before_the_server_accepts_harm_nobody(chat):
     try:
         for number in range(5):
             chat.connect(f"rude {number}").reset()
+            peer = chat.connect(f"ruder {number}")
+            peer.send(b"*" * 1000)
+            peer.half_close()  # then a reset is not "connection reset", but "broken pipe"
+            peer.reset()
     finally:
         chat.server.process.send_signal(signal.SIGCONT)
     chat.people.clear()

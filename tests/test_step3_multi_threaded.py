@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import socket
 import sys
 import threading
 import time
@@ -202,6 +203,30 @@ def test_the_welcome_comes_before_what_others_say(start, foreign):
         talker.join()
 
 
+@own
+def test_what_is_said_while_somebody_joins_waits_for_the_welcome():
+    """In this process: another thread speaks just when the newcomer has been entered."""
+    server = runpy.run_path(str(STEPS[3] / "server.py"))
+    room = server["Room"]()
+    connection, end = socket.socketpair()
+    with connection, end:
+        user, add, speakers = server["User"](connection), room.add, []
+
+        def add_and_speak(*args) -> bool:
+            entered = add(*args)
+            speakers.append(threading.Thread(target=room.broadcast, args=(None, b"ann: hello\n")))
+            speakers[-1].start()
+            speakers[-1].join(0.3)  # it waits for the newcomer's welcome
+            return entered
+
+        room.add = add_and_speak
+        end.sendall(b"bob\n")
+        assert server["join"](user, room)
+        speakers[0].join()
+        expected = b"* enter your nickname\n* welcome, bob\nann: hello\n"
+        assert end.recv(1000) == expected
+
+
 @contract("news", "каким бы ни был уход, остальные читают * ИМЯ left ровно один раз")
 @pytest.mark.parametrize("how", ["close", "reset", "half_close"])
 def test_whoever_leaves_in_whatever_way_is_said_to_have_left_once(chat, how):
@@ -275,11 +300,12 @@ def test_what_two_users_say_at_once_does_not_mingle(chat):
 
 
 @own
-def test_a_stalled_user_who_goes_sets_the_talkers_free(chat):
+@pytest.mark.parametrize("how", ["reset", "half_close"])
+def test_a_stalled_user_who_goes_sets_the_talkers_free(chat, how):
     ann, bob = chat.join("ann"), chat.join("bob")
     stalled = stall(chat, ann)
     bob.expect("* stalled joined")
-    stalled.reset()
+    getattr(stalled, how)()
     # Which of the two news bob reads first, and whether ann's bytes are over, is open.
     assert bob.has_received(b"* stalled left", within=chat.story.deadline)
 

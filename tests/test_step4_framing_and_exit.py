@@ -968,6 +968,21 @@ def test_ctrl_c_in_a_large_paste_ends_the_client_on_the_standard_library_alone(
         assert terminal.exits(within=STOP_TIME) == 0
 
 
+@own
+@posix_only
+@LIBRARY
+def test_a_name_from_the_server_does_not_harm_the_prompt(fake, client_command, story, library):
+    with at_terminal(fake, client_command, story, library) as terminal, fake.accept() as connection:
+        connection.sendall(Frames.encode(QUESTION) + Frames.encode("* welcome, a\u202enn"))
+        terminal.shows("* welcome, a\ufffdnn")
+        terminal.settles()
+        terminal.types("hello")
+        wait_until(
+            lambda: any(line.endswith("hello") for line in terminal.lines()), "the line", story
+        )
+        assert "\u202e" not in terminal.output.decode()
+
+
 def interrupt_a_line(chat, terminal, prompt: str) -> None:
     """Let a message arrive while a line is being typed; the line stays whole."""
     bob = bob_joins(chat)

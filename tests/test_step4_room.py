@@ -253,6 +253,20 @@ def test_too_much_that_waits_ends_in_a_farewell_and_the_others_are_told(room, en
 
 @own
 @posix_only
+def test_nobody_who_reads_is_cut_off_however_much_was_put_down_at_once(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=10_000)
+    texts = [f"ann: {number:05} {'x' * 1000}" for number in range(400)]  # four times MAX_PENDING
+    for text in texts:
+        room.say(ann.user, encode(text))
+    sender = threading.Thread(target=room.deliver, daemon=True)
+    sender.start()
+    bob.hears("* welcome, bob", "* online: ann, bob", *texts)
+    sender.join(DEADLINE)
+    assert not bob.user.gone
+
+
+@own
+@posix_only
 def test_a_cut_off_is_told_although_nobody_says_anything(room, enter):
     ann, bob = enter("ann"), enter("bob", buffer=4_000)
     ann.hears("* welcome, ann", "* online: ann", "* bob joined")
