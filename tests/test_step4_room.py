@@ -141,6 +141,7 @@ def test_a_full_room_takes_nobody_until_somebody_has_gone(enter):
         assert small.enter(users[0])
         assert not small.enter(users[1])
         small.leave(users[0], "bye")
+        assert not small.enter(users[1]), "whoever leaves still has a thread"
         small.forget(users[0])
         assert small.enter(users[1])
     finally:
