@@ -8,7 +8,7 @@ import pytest
 
 from every_step import *  # noqa: F403
 from marks import contract, own
-from tools.harness import jittery, program
+from tools.harness import jittery, prepared, program
 
 STEP = 2
 WAITING = "* waiting for the second user"
@@ -52,6 +52,21 @@ def test_a_user_who_reads_a_little_late_gets_everything(chat):
     ann.start_reading()
     ann.expect(WAITING, HERE)
     assert ann.get_bytes(len(data)) == data
+
+
+@own
+def test_what_a_send_does_not_take_is_not_lost(start):
+    """With a small buffer, a `send` with a time-out takes only a part."""
+    prelude = (
+        "accept = socket.socket.accept; socket.socket.accept = lambda listener:"
+        " [c[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096) or c"
+        " for c in [accept(listener)]][0]"
+    )
+    chat = start(command=prepared(program(2, "server"), prelude))
+    ann, bob = pair(chat)
+    data = random.Random(1).randbytes(500_000)
+    ann.floods_bytes(data)
+    assert bob.get_bytes(len(data)) == data
 
 
 @contract("talk", "байты передаются сразу, без ожидания целой строки")
