@@ -81,6 +81,16 @@ def test_letters_that_look_alike_stay_apart(chat):
 
 
 @own
+def test_a_nickname_that_is_no_utf8_is_refused(chat):
+    newcomer = newcomer_asked(chat)
+    newcomer.send(b"ann\xff\n")
+    newcomer.expect_server_line()
+    newcomer.expect(QUESTION)
+    newcomer.say("ann")
+    newcomer.expect("* welcome, ann")
+
+
+@own
 def test_the_reasons_tell_a_wrong_name_from_a_taken_one(chat):
     chat.join("ann")
     newcomer = newcomer_asked(chat)
@@ -126,16 +136,42 @@ def test_who_was_refused_a_taken_nickname_does_not_take_its_owner_along(chat):
 
 
 def return_at_once(chat, watcher, rounds: int) -> None:
-    """Let bob leave, and come back as soon as the name is free; check what a watcher reads."""
+    """Let bob leave, and another one ask for the name in the same moment; what is read?"""
+    bob = chat.join("bob")
     for _ in range(rounds):
-        bob = chat.connect("bob")
-        while (line := bob.get("a question or a welcome")) != "* welcome, bob":
-            if line == QUESTION:
-                bob.say("bob")
+        following = newcomer_asked(chat)
         bob.close()
         chat.people.remove(bob)
+        following.say("bob")
+        while (line := following.get("a welcome or a question")) != "* welcome, bob":
+            if line == QUESTION:
+                following.say("bob")
+        bob = following
     for _ in range(rounds):
-        watcher.expect("* bob joined", "* bob left")
+        watcher.expect("* bob left", "* bob joined")
+
+
+@own
+def test_the_name_is_in_the_registry_until_all_have_read_that_its_owner_left():
+    """In this process, for only so is it certain to be seen."""
+    server = runpy.run_path(str(STEPS[3] / "server.py"))
+    room = server["Room"]()
+    connection, end = socket.socketpair()
+    broadcast, seen = room.broadcast, []
+
+    def watch(author, data: bytes) -> None:
+        seen.append((data, "bob" in room.users))
+        broadcast(author, data)
+
+    room.broadcast = watch
+    with end:
+        end.sendall(b"bob\n")
+        end.shutdown(socket.SHUT_WR)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket.socket, "setsockopt", lambda *_: None)  # this is not TCP
+            server["handle"](connection, room)
+    assert seen == [(b"* bob joined\n", True), (b"* bob left\n", True)]
+    assert not room.users
 
 
 @contract("news", "сначала все читают * ИМЯ left, и лишь потом имя свободно: не наоборот")
