@@ -312,7 +312,7 @@ def stall(chat, *talkers):
     for talker in talkers:
         talker.floods_bytes(talker.name[0].encode() * 20_000_000)
     for talker in talkers:
-        assert talker.is_held_up()
+        assert talker.is_held_up(1)
     return stalled
 
 
