@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -171,6 +172,108 @@ class Pieces:
     def recv(self, size: int) -> bytes:
         piece, self.data = self.data[:size], self.data[size:]
         return piece
+
+
+# Who sends
+
+
+def start(target: Callable[[], None]) -> threading.Thread:
+    """Return a thread that runs `target`."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    return thread
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Turns:
+    """Stands for the lock of the next sender: it is held by another, and notes who would wait."""
+
+    def __init__(self) -> None:
+        self.waits: list[bool] = []
+
+    def acquire(self, blocking: bool = True) -> bool:
+        self.waits.append(blocking)
+        return False
+
+
+@own
+def test_while_one_sends_and_one_waits_the_others_go_on(room, enter):
+    ann, bob, carl = enter("ann"), enter("bob"), enter("carl")
+    with room.lock:  # ann's thread sends
+        room.say(bob.user, encode("bob: one"))
+        waiting = start(room.deliver)
+        until(room.next_sender.locked)
+        room.say(carl.user, encode("carl: two"))
+        going_on = start(room.deliver)
+        going_on.join(DEADLINE)
+        assert not going_on.is_alive()
+    waiting.join(DEADLINE)
+    ann.hears("* welcome, ann", "* online: ann", "* bob joined", "* carl joined")
+    ann.hears("bob: one", "carl: two")
+
+
+@own
+def test_beyond_many_messages_whoever_says_more_waits(room, enter):
+    ann = enter("ann")
+    room.next_sender = Turns()
+    for _ in range(room_module.MANY + 2):
+        room.say(ann.user, encode("ann: x"))
+        room.deliver()
+    assert room.next_sender.waits == [False] * room_module.MANY + [True] * 2
+
+
+@own
+def test_what_is_said_while_a_batch_is_sent_has_a_next_sender(room, enter, monkeypatch):
+    ann, bob = enter("ann"), enter("bob")
+    send_said, threads = room.send_said, []
+
+    def send_and_speak() -> None:
+        send_said()
+        if not threads:
+            room.say(bob.user, encode("bob: just after"))
+            threads.append(start(room.deliver))
+            until(lambda: room.next_sender.locked() or not threads[0].is_alive())
+
+    monkeypatch.setattr(room, "send_said", send_and_speak)
+    room.say(bob.user, encode("bob: one"))
+    room.deliver()
+    threads[0].join(DEADLINE)
+    ann.hears("* welcome, ann", "* online: ann", "* bob joined", "bob: one", "bob: just after")
+
+
+@own
+def test_who_sends_does_not_go_on_for_as_long_as_others_speak(room, enter, monkeypatch):
+    ann = enter("ann")
+    rounds = []
+
+    def speak_on(size: int) -> None:
+        rounds.append(size)
+        if len(rounds) < 100:
+            room.say(ann.user, encode("ann: and"))
+
+    monkeypatch.setattr(room, "let_catch_up", speak_on)
+    room.say(ann.user, encode("ann: one"))
+    room.deliver()
+    assert len(rounds) == 1
+
+
+@own
+@pytest.mark.parametrize(("count", "pauses"), [(1, []), (2, [room_module.PAUSE])])
+def test_a_pause_follows_a_batch_but_no_single_message(room, enter, clock, count, pauses):
+    ann = enter("ann")
+    slept = []
+    clock.sleep = slept.append
+    for _ in range(count):
+        room.say(ann.user, encode("ann: x"))
+    room.deliver()
+    assert slept == pauses
 
 
 # What waits for one user

@@ -13,6 +13,8 @@ from collections import deque
 from framing import FrameError, encode
 from user import PATIENCE, RETRY, User, shut_down
 
+MANY = 100  # messages put down: whoever says more then waits until they are sent
+PAUSE = 0.0005  # seconds after a batch of several messages
 SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
 
 
@@ -25,11 +27,12 @@ class Room:
         self.counting = threading.Lock()  # guards these two, always for a moment only:
         self.connections: set[User] = set()  # everybody who is here, with a nickname or without
         self.leaving: set[User] = set()  # those who still get their last bytes
+        self.next_sender = threading.Lock()  # held by the one thread that waits for `lock` to send
         self.lock = threading.Lock()  # guards all of the following, and every send to a user:
         self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
         # What is not yet sent: the author and a frame; None in place of the frame of one who joins.
         # To append to a deque is safe without the lock.
-        self.said: deque[tuple[User | None, bytes | None]] = deque()
+        self.said: deque[tuple[User, bytes | None]] = deque()
         self.behind: set[User] = set()  # those for whom something waits in the outbox
         self.somebody_behind = threading.Event()
         self.stopping = False
@@ -49,17 +52,26 @@ class Room:
         """Let a user in and tell the others; return why not, if the nickname is taken."""
         user.nick = nick
         self.said.append((user, None))
-        self.deliver()
+        with self.lock:
+            self.send_said()
         return None if user.nick else "this nickname is taken"
 
     def say(self, author: User, frame: bytes) -> None:
-        """Put down what the others are to get. The next thread that has the lock sends it."""
+        """Put down what the others are to get. `deliver` has it sent."""
         self.said.append((author, frame))
 
     def deliver(self) -> None:
-        """Send all that was put down, also by threads that wait for the lock meanwhile."""
-        with self.lock:
-            self.send_said()
+        """Have all that was put down sent: by this thread, or by the one that is next.
+
+        So one thread sends, one waits for the lock, and the others go on receiving.
+        """
+        if self.next_sender.acquire(blocking=len(self.said) > MANY):
+            with self.lock:
+                self.next_sender.release()  # what is said from now on is for the next one
+                busy = len(self.said) > 1
+                self.send_said()
+                if busy:
+                    time.sleep(PAUSE)  # the others receive meanwhile: the next batch is bigger
 
     def answer(self, user: User, frames: bytes | None) -> None:
         """Send frames to one user (None: the list of all users); wait until most is read."""
@@ -75,7 +87,6 @@ class Room:
             self.send_said()
             if not user.gone:
                 self.dismiss(user, why)
-                self.send_said()
                 self.send(user, encode(f"* {why}"))
 
     def forget(self, user: User) -> None:
@@ -132,8 +143,9 @@ class Room:
             self.leaving.add(user)
         if self.users.get(user.nick.casefold()) is user:
             del self.users[user.nick.casefold()]
-            # First of all: somebody may wait already to join under this nickname.
-            self.said.appendleft((None, encode(f"* {user.nick} left")))
+            # At once: somebody may wait already to join under this nickname.
+            if not self.stopping:
+                self.tell(encode(f"* {user.nick} left"))
 
     def send(self, user: User, data: bytes) -> None:
         """Send to one user, now or as soon as there is room."""
@@ -142,10 +154,17 @@ class Room:
             self.behind.add(user)
             self.somebody_behind.set()
 
+    def tell(self, frame: bytes) -> None:
+        """Send to everybody what the server itself has to say."""
+        for user in self.users.values():
+            self.send(user, frame)
+
     def send_said(self) -> None:
-        """Send each user what the others have said, joined to one piece; much of it in batches."""
-        while self.said and not self.stopping:
-            batch, newcomers = self.take_batch()
+        """Send each user what the others have said by now, joined to one piece, or a few."""
+        # What is put down from now on is for the next sender: this one has a user to serve, too.
+        said = deque(self.said.popleft() for _ in range(len(self.said)))
+        while said and not self.stopping:
+            batch, newcomers = self.take_batch(said)
             everything = b"".join(frame for _, frame in batch)
             authors = {author for author, _ in batch}
             for user in self.users.values():
@@ -158,15 +177,15 @@ class Room:
                     self.send(user, b"".join(frames))
             self.let_catch_up(len(everything))
 
-    def take_batch(self) -> tuple[list[tuple[User | None, bytes]], dict[User, int]]:
+    def take_batch(self, said: deque) -> tuple[list[tuple[User, bytes]], dict[User, int]]:
         """Take out of `said` what is sent next, but not too much at a time.
 
         Returns authors and frames, and for each user who joins: the first frame after that.
         """
         batch, newcomers, size = [], {}, 0
-        while self.said and size <= self.max_pending // 8:  # nobody is cut off for one batch
-            author, frame = self.said.popleft()
-            if author and author.gone:  # too late: the others know that the author has left
+        while said and size <= self.max_pending // 8:  # nobody is cut off for one batch
+            author, frame = said.popleft()
+            if author.gone:  # too late: the others know that the author has left
                 continue
             if frame is None:
                 frame = self.admit(author)
@@ -212,7 +231,6 @@ class Room:
         while self.somebody_behind.wait():
             with self.lock:
                 self.send_rest()
-                self.send_said()  # if somebody was cut off, tell the others
                 if not self.behind:
                     self.somebody_behind.clear()
             time.sleep(RETRY)
