@@ -4,11 +4,12 @@ import random
 import socket
 import time
 
+import psutil
 import pytest
 
 from every_step import *  # noqa: F403
 from marks import contract, own
-from tools.harness import jittery, prepared, program
+from tools.harness import jittery, prepared, program, wait_until
 
 STEP = 2
 WAITING = "* waiting for the second user"
@@ -223,6 +224,20 @@ def test_whoever_leaves_while_waiting_is_not_paired(chat, how):
     bob.expect(WAITING)
     carl = chat.connect("carl")
     carl.expect(HERE)
+
+
+@own
+def test_no_thread_stays_for_those_who_spoke_while_waiting_and_left(chat):
+    process = psutil.Process(chat.server.process.pid)
+    threads = process.num_threads()
+    for number in range(3):
+        hasty = chat.connect(f"hasty {number}")
+        hasty.expect(WAITING)
+        hasty.say("is anybody here?")
+        hasty.close()
+    chat.connect("ann").expect(WAITING)
+    one_more = threads + 1  # ann's
+    wait_until(lambda: process.num_threads() <= one_more, "no thread stays behind", chat.story)
 
 
 @own

@@ -8,7 +8,7 @@ Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 
 import signal
 
-# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -24,7 +24,7 @@ def show(text: str) -> None:
     try:
         print(text, end="", flush=True)
     except OSError:
-        os._exit(1)  # at once: at a normal end Python would try to print again
+        os._exit(1)  # at a normal end Python would flush its output, and fail once more
 
 
 def receive(connection: socket.socket, count: int) -> bytes:
@@ -41,7 +41,8 @@ def receive(connection: socket.socket, count: int) -> bytes:
 def chat(connection: socket.socket) -> None:
     """Send every line of standard input and print its echo."""
     for line in sys.stdin.buffer:
-        line, echo = line.rstrip(b"\r\n") + b"\n", b""
+        line = line.rstrip(b"\r\n") + b"\n"  # the last line may have none
+        echo = b""
         # A long line goes in pieces: with all buffers full of echo, both sides would wait for ever.
         for start in range(0, len(line), CHUNK):
             piece = line[start : start + CHUNK]

@@ -7,7 +7,7 @@ Cannot do: answer a second client before the first one has left.
 
 import signal
 
-# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -32,7 +32,7 @@ def announce(listener: socket.socket) -> None:
     """Print the address at which the server listens."""
     try:
         print("listening on {}:{}".format(*listener.getsockname()), flush=True)
-    except OSError:  # a closed pipe, a full disk: the server works without
+    except OSError:  # a closed pipe, a full disk: the server works without this line
         pass
 
 

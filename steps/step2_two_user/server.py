@@ -2,13 +2,13 @@
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  two connections, and a thread for each direction.
-Cannot do: answer a third person before one of the two has left, wait for a user who
-           takes nothing while much is sent.
+Cannot do: answer a third person before one of the two has left, keep a user who stops
+           reading.
 """
 
 import signal
 
-# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -19,8 +19,8 @@ import sys
 import threading
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-STALL = 1.0  # seconds in which a user has to take something of what is sent to it
-FAREWELL = 0.4  # seconds in which words of the one who stays still reach the one who left
+STALL = 1.0  # seconds; a user who reads nothing of what is sent for so long counts as gone
+FAREWELL = 0.4  # seconds that the last words of a pair may take
 HERE = "the second user is here"
 
 
@@ -38,7 +38,7 @@ def announce(listener: socket.socket) -> None:
     """Print the address at which the server listens."""
     try:
         print("listening on {}:{}".format(*listener.getsockname()), flush=True)
-    except OSError:  # a closed pipe, a full disk: the server works without
+    except OSError:  # a closed pipe, a full disk: the server works without this line
         pass
 
 
@@ -76,7 +76,7 @@ class Pair:
         self.users: list[socket.socket] = []
         self.threads: list[threading.Thread] = []  # one for each of the users
         self.second_came = False
-        self.complete = threading.Event()  # both users know it, and their words may go
+        self.complete = threading.Event()  # set when both are here: their words may go
         self.gone: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()  # users who have left
 
     def add(self, user: socket.socket) -> None:
@@ -93,10 +93,10 @@ class Pair:
                 break
             target = self.users[1] if source is self.users[0] else self.users[0]
             try:
-                while data:
-                    data = data[target.send(data) :]  # `send` may take only a part
-            except OSError:  # the target has gone, or has taken nothing for a while
-                self.gone.put(target)  # and go on: `source` may leave, too
+                while data:  # not `sendall`: here STALL begins anew after each part that is taken
+                    data = data[target.send(data) :]
+            except OSError:  # the target has gone, or has read nothing for STALL seconds
+                self.gone.put(target)  # and go on, to notice when `source` leaves
         self.gone.put(source)
         if not self.second_came:  # nobody to tell: let this client see the end of its stream
             shut_down(source, socket.SHUT_RDWR)
@@ -106,7 +106,8 @@ class Pair:
         self.second_came = True
         try:
             self.users[0].sendall(f"* {HERE}\n".encode())
-            # A program that has ended answers with a reset. If it is here already, this fails:
+            # If the first client has ended, its system answers this line with a reset (RST).
+            # When the RST has arrived, even an empty `send` fails.
             self.users[0].send(b"")
         except OSError:
             return False
@@ -120,13 +121,14 @@ class Pair:
         self.users[stays].settimeout(FAREWELL)
         tell(self.users[stays], "the other user has left")
         shut_down(self.users[stays], socket.SHUT_WR)
-        self.threads[stays].join(FAREWELL)  # what it has said still goes to the one who left
+        self.threads[stays].join(FAREWELL)  # the last words of the one who stays may still go
 
     def close(self) -> None:
-        """Disconnect the users; a thread that still works for one of them ends."""
+        """Disconnect the users: a thread that still sends or receives for them gets an error."""
         for user in self.users:
             shut_down(user, socket.SHUT_RDWR)
             user.close()
+        self.complete.set()  # a first user's thread waits no longer, and ends
 
 
 def serve(listener: socket.socket) -> None:

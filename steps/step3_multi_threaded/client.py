@@ -7,7 +7,7 @@ Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 
 import signal
 
-# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -25,7 +25,7 @@ def show(text: str) -> None:
     try:
         print(text, end="", flush=True)
     except OSError:
-        os._exit(1)  # at once: at a normal end Python would try to print again
+        os._exit(1)  # at a normal end Python would flush its output, and fail once more
 
 
 def receive(connection: socket.socket, leaving: threading.Event) -> None:

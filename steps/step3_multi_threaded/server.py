@@ -3,13 +3,13 @@
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  nicknames, a registry of users behind a lock, broadcast to all others.
 Cannot do: tell two messages apart when one `recv` returns both, put a character together
-           that comes in two pieces, go on when one user stops reading, let a user leave
-           with a word, tell the users when it stops.
+           that comes in two pieces, go on when one user stops reading, offer a command
+           to leave, tell the users when it stops.
 """
 
 import signal
 
-# Ctrl-C ends the program at once, also on Windows. Set before the imports, which take a moment.
+# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -22,7 +22,8 @@ import time
 import unicodedata
 
 CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
-# Letters and digits of any script, and _ . - (two letters of Korean are invisible: not these).
+# Letters and digits of any script, and _ . - but (that is `?!`) not two Korean letters that
+# nobody can see.
 NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
 
 
@@ -40,7 +41,7 @@ def announce(listener: socket.socket) -> None:
     """Print the address at which the server listens."""
     try:
         print("listening on {}:{}".format(*listener.getsockname()), flush=True)
-    except OSError:  # a closed pipe, a full disk: the server works without
+    except OSError:  # a closed pipe, a full disk: the server works without this line
         pass
 
 
@@ -53,7 +54,7 @@ class User:
         self.sending = threading.RLock()  # `join` holds it and calls `send`, which takes it again
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`. Of two threads that send, one waits: nothing mingles."""
+        """Send all of `data`. Of two threads that send, one waits: bytes do not mix."""
         try:
             with self.sending:
                 self.connection.sendall(data)  # `send` may take only a part; this takes all
@@ -66,7 +67,7 @@ class User:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:  # it was broken already
             pass
-        with self.sending:
+        with self.sending:  # now nobody is inside `sendall` any more
             self.connection.close()
 
 
@@ -103,8 +104,8 @@ def join(user: User, room: Room) -> bool:
     """Ask for a nickname until one fits; return False if the stream ends before."""
     user.send(b"* enter your nickname\n")
     while data := user.connection.recv(CHUNK):
-        # NFKC gives one form to what looks the same. It joins four characters to one at most,
-        # so the first 132 tell whether there will be more than 32.
+        # NFKC gives one form to what looks the same. One character of the result comes from four
+        # at most, so 132 = 33 * 4 characters tell whether the result has more than 32.
         nick = unicodedata.normalize("NFKC", data.decode(errors="replace").strip()[:132])
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):

@@ -87,7 +87,7 @@ def chat(connection: socket.socket, terminal: Terminal, nick: str | None) -> Non
         send_lines(connection, terminal)
     except OSError:  # the server went away: the receiver says so
         pass
-    terminal.wait_for(receiver)
+    terminal.wait_for(receiver)  # ends the program
 
 
 def main() -> int:

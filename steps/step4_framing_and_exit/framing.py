@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-HEADER = struct.Struct("!I")  # "!" is the order of bytes in the network: big-endian
+HEADER = struct.Struct("!I")  # 4 bytes, unsigned; "!" is the order of the network: big-endian
 MAX_PAYLOAD = 65_536  # bytes
 CHUNK = 16_384  # the most bytes that one `recv` may return; it may return fewer
 
@@ -24,7 +24,7 @@ class FrameError(ValueError):
 
 
 def safe(text: str) -> str:
-    """Return `text` with U+FFFD for each character that a terminal obeys, a space for a tab."""
+    """Replace each character that controls a terminal by U+FFFD, and a tab by a space."""
     return UNSAFE.sub("\ufffd", text.replace("\t", " "))
 
 
@@ -52,11 +52,11 @@ class FrameReader:
         """Wait for a frame and return its text; None if the stream ends between two frames.
 
         Raises what `take` raises, FrameError for a stream that ends inside a frame, OSError as
-        `recv` does, and TimeoutError if the frame is not complete at `deadline` (a time of
-        `time.monotonic()`).
+        `recv` does, and TimeoutError if the frame is not complete at `deadline` (in seconds, as
+        `time.monotonic()` counts).
         """
         while (text := self.take()) is None:
-            if deadline is not None:
+            if deadline is not None:  # 0 would mean "do not wait", and less is an error
                 self.connection.settimeout(max(deadline - time.monotonic(), 1e-6))
             data = self.connection.recv(CHUNK)
             if not data and self.buffer:

@@ -1,8 +1,8 @@
 """The room of step 4: who is here, what is said in which order, and how it reaches everybody.
 
-There is one lock, and whoever sends to users holds it: so all users see one order. This is
-possible because a send never waits. What the system does not take at once goes into the user's
-outbox, and the room's thread offers it again, a hundred times a second.
+There is one lock, and whoever sends to users in the room holds it: so all see one order. This is
+possible because no send waits for a reader. What the system does not take at once goes into the
+user's outbox, and the room's thread offers it again, a hundred times a second.
 """
 
 import socket
@@ -13,8 +13,9 @@ from collections import deque
 from framing import FrameError, encode
 from user import PATIENCE, RETRY, User, shut_down
 
-MANY = 100  # messages put down: whoever says more then waits until they are sent
+MANY = 100  # messages in `said`: with more than this, every author waits for the lock
 PAUSE = 0.0005  # seconds after a batch of several messages
+BATCH_PART = 8  # a batch takes a small part of an outbox: nobody is cut off for one batch
 SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
 
 
@@ -28,46 +29,50 @@ class Room:
         self.connections: set[User] = set()  # everybody who is here, with a nickname or without
         self.leaving: set[User] = set()  # those who still get their last bytes
         self.next_sender = threading.Lock()  # held by the one thread that waits for `lock` to send
-        self.lock = threading.Lock()  # guards all of the following, and every send to a user:
+        self.lock = threading.Lock()  # guards every send to a user in the room, and these:
         self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
-        # What is not yet sent: the author and a frame; None in place of the frame of one who joins.
-        # To append to a deque is safe without the lock.
-        self.said: deque[tuple[User, bytes | None]] = deque()
         self.behind: set[User] = set()  # those for whom something waits in the outbox
         self.somebody_behind = threading.Event()
-        self.stopping = False
-        self.deadline = 0.0  # when the server is not to wait any longer for those who leave
+        # The queue of what is not sent yet: (author, frame), or (user, None): this user joins.
+        # Anybody may append to it, without the lock; only who has the lock takes out of it.
+        self.said: deque[tuple[User, bytes | None]] = deque()
+        self.stopping = False  # this and the next one are changed by `stop` alone
+        self.deadline = 0.0  # until when a stopping server waits for those who leave
         threading.Thread(target=self.keep_sending, daemon=True).start()
 
     def enter(self, user: User) -> bool:
         """Let a connection in that has no nickname yet; return False if the room is full."""
         with self.counting:
-            # Those who leave take no place, but a thread: so the threads are bounded, too.
-            if max(len(self.connections), len(self.leaving)) >= self.max_clients:
+            if len(self.connections) >= self.max_clients:
+                return False
+            # Those who leave take no place, but each still has a thread: these are bounded, too.
+            if len(self.leaving) >= self.max_clients:
                 return False
             self.connections.add(user)
             return True
 
     def join(self, user: User, nick: str) -> str | None:
         """Let a user in and tell the others; return why not, if the nickname is taken."""
-        user.nick = nick
-        self.said.append((user, None))
+        user.nick = nick  # `admit` takes it away again if somebody has it
+        self.said.append((user, None))  # in the queue: so many who come at once are one batch
         with self.lock:
             self.send_said()
         return None if user.nick else "this nickname is taken"
 
     def say(self, author: User, frame: bytes) -> None:
-        """Put down what the others are to get. `deliver` has it sent."""
+        """Queue a frame for the others; `deliver` sends it."""
         self.said.append((author, frame))
 
     def deliver(self) -> None:
-        """Have all that was put down sent: by this thread, or by the one that is next.
+        """Send all that is queued, or leave it to the thread that waits for the lock already.
 
-        So one thread sends, one waits for the lock, and the others go on receiving.
+        So one thread sends, one waits, and the others go on receiving. Nothing is forgotten:
+        who waits has not begun to send, and takes what is queued when it begins.
         """
-        if self.next_sender.acquire(blocking=len(self.said) > MANY):
+        crowded = len(self.said) > MANY
+        if self.next_sender.acquire(blocking=crowded):
             with self.lock:
-                self.next_sender.release()  # what is said from now on is for the next one
+                self.next_sender.release()  # from now on another thread may be the next
                 busy = len(self.said) > 1
                 self.send_said()
                 if busy:
@@ -136,7 +141,7 @@ class Room:
         return encode(f"* {user.nick} joined")
 
     def dismiss(self, user: User, why: str) -> None:
-        """Take a user out of the registry, and put down for the others that this user has left."""
+        """Take a user out of the registry and tell the others, unless the server stops."""
         user.gone = why
         with self.counting:
             self.connections.discard(user)
@@ -160,8 +165,8 @@ class Room:
             self.send(user, frame)
 
     def send_said(self) -> None:
-        """Send each user what the others have said by now, joined to one piece, or a few."""
-        # What is put down from now on is for the next sender: this one has a user to serve, too.
+        """Send each user what the others have said by now: one piece, or a few if it is much."""
+        # Only what is queued by now: this thread has to return to its own user.
         said = deque(self.said.popleft() for _ in range(len(self.said)))
         while said and not self.stopping:
             batch, newcomers = self.take_batch(said)
@@ -180,10 +185,10 @@ class Room:
     def take_batch(self, said: deque) -> tuple[list[tuple[User, bytes]], dict[User, int]]:
         """Take out of `said` what is sent next, but not too much at a time.
 
-        Returns authors and frames, and for each user who joins: the first frame after that.
+        Returns authors and frames, and for each user who joins: how many frames come before.
         """
         batch, newcomers, size = [], {}, 0
-        while said and size <= self.max_pending // 8:  # nobody is cut off for one batch
+        while said and size <= self.max_pending // BATCH_PART:
             author, frame = said.popleft()
             if author.gone:  # too late: the others know that the author has left
                 continue
@@ -198,8 +203,8 @@ class Room:
     def let_catch_up(self, size: int) -> None:
         """Wait for those who are far behind, but no longer than `size` bytes take at SLOWEST.
 
-        So a flood slows down to the pace of its readers. A reader who has stopped holds it up
-        for as long as the second half of `max_pending` takes at SLOWEST; then it is cut off.
+        So a flood slows down to the pace of its readers. A reader who has stopped costs the
+        others half a second in all (half of `max_pending` at SLOWEST); then it is cut off.
         """
         deadline = time.monotonic() + size / SLOWEST
         while self.behind and self.send_rest() > self.max_pending // 2 and not self.stopping:

@@ -1,9 +1,9 @@
 """Step 4: a chat of whole messages, in which nobody can hold up the others.
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
-New here:  frames, words to leave and to ask with, one order of events for all, an outbox for
-           each user, a last word when the server stops.
-Cannot do: remember what was said before you came, check who you are, span two machines.
+New here:  frames, commands, one order of events for all, an outbox for each user, a last message
+           when the server stops.
+Cannot do: remember what was said before you came, check who you are, run on two machines.
 """
 
 import signal
@@ -24,7 +24,8 @@ from framing import FrameError, FrameReader, encode, safe, send_frame
 from room import Room
 from user import PATIENCE, User, shut_down
 
-# Letters and digits of any script, and _ . - (two letters of Korean are invisible: not these).
+# Letters and digits of any script, and _ . - but (that is `?!`) not two Korean letters that
+# nobody can see.
 NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
 ATTEMPTS = 3  # nicknames that a newcomer may try
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
@@ -32,8 +33,8 @@ DAY = 86_400  # seconds
 REFUSED = 100  # refused connections that stay open, so that the peer can read why
 LOGGING = threading.Lock()  # one line at a time
 
-# A peer that has vanished does not answer: notice it within a minute. (The last line also ends
-# the connection of one who takes nothing for so long, although bytes wait: it may have vanished.)
+# A peer that has vanished does not answer: notice it within a minute. (The last line also ends the
+# connection of a peer that is there, but reads nothing for 50 seconds.)
 KEEPALIVE = {
     "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
     "TCP_KEEPALIVE": 20,  # the same on macOS
@@ -57,7 +58,7 @@ def announce(listener: socket.socket) -> None:
     """Print the address at which the server listens."""
     try:
         print("listening on {}:{}".format(*listener.getsockname()), flush=True)
-    except OSError:  # a closed pipe, a full disk: the server works without
+    except OSError:  # a closed pipe, a full disk: the server works without this line
         pass
 
 
@@ -100,12 +101,12 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
             raise ValueError(f"no nickname within {timeout:g} seconds") from None
         if text is None or command(text) == "/quit":
             return False
-        # NFKC gives one form to what looks the same. It joins four characters to one at most,
-        # so the first 132 tell whether there will be more than 32.
+        # NFKC gives one form to what looks the same. One character of the result comes from four
+        # at most, so 132 = 33 * 4 characters tell whether the result has more than 32.
         nick = unicodedata.normalize("NFKC", text.strip()[:132])
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):
-            user.connection.settimeout(None)
+            user.connection.settimeout(None)  # from now on `recv` waits as long as it takes
             problem = room.join(user, nick)
         if not problem:
             return True
@@ -182,11 +183,11 @@ def serve(listener: socket.socket, room: Room, timeout: float) -> None:
             connection, peer = listener.accept()
         except ConnectionError:  # this client has gone: continue with the next one
             continue
-        except OSError as error:  # nobody came for a moment, or no file descriptor is left
-            while refused:  # they have had time to read why
+        except OSError as error:  # a time-out: nobody came; or no file descriptor is left
+            while refused:  # by now they have read why
                 refused.popleft().connection.close()
             if not isinstance(error, TimeoutError):
-                time.sleep(0.1)
+                time.sleep(0.1)  # then somebody may have left
             continue
         user = User(connection, "{}:{}".format(*peer))
         try:
@@ -219,7 +220,7 @@ def main() -> int:
     room = Room(args.max_clients, args.max_pending)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)  # not every system has all
-        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` has it ignored
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores it
             signal.signal(number, lambda *_: room.stop())
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:

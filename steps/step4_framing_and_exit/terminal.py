@@ -17,7 +17,7 @@ try:
     from prompt_toolkit.completion import WordCompleter
 
     # It shall not ask the terminal where the cursor is: the answer would come too late.
-    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
+    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"  # CPR: cursor position request
 except ImportError:
     PromptSession = None
 try:
@@ -39,7 +39,7 @@ class Terminal:
         self.interactive = at_terminal and os.environ.get("TERM") != "dumb"
         self.styled = self.interactive and not os.environ.get("NO_COLOR")
         if self.styled and os.name == "nt":
-            os.system("")  # from now on the console obeys escape sequences
+            os.system("")  # after any command the console obeys escape sequences
         self.prompt = "> "
         self.session = self._open_session() if self.interactive and PromptSession else None
         self.mode = termios.tcgetattr(0) if self.interactive and termios else None
@@ -65,14 +65,17 @@ class Terminal:
         signal.signal(signal.SIGINT, lambda *_: self.exit(0))
         if self.session:  # it reads Ctrl-C as a key
             return
-        # Python calls this function between two steps of the main thread, and `input` is one long
-        # step. But into this pipe the signal's number is written at once: a thread waits for it.
+        # Python itself would notice the signal only when `input` returns. But the signal's number
+        # is written into this pipe at once, and a thread waits for it.
         reading, writing = os.pipe()
         if os.name == "posix":
             os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing)
-        wait = threading.Thread(target=lambda: (os.read(reading, 1), self.exit(0)), daemon=True)
-        wait.start()
+        threading.Thread(target=self._exit_after_signal, args=(reading,), daemon=True).start()
+
+    def _exit_after_signal(self, pipe: int) -> None:
+        os.read(pipe, 1)  # waits
+        self.exit(0)
 
     def read(self) -> str | None:
         """Return the next line; None at the end of the input and when the server has gone."""
@@ -104,7 +107,7 @@ class Terminal:
         return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def show(self, text: str) -> None:
-        """Print a line, above the one that is being typed. For any thread but the main one."""
+        """Print a line, above the one that is being typed. For any thread."""
         text = self._set_apart(text)
         if self.session:
             self.lines.append(text)
@@ -113,6 +116,7 @@ class Terminal:
             if len(self.lines) > MOST_LINES and self.session.app.is_running:
                 self.printed.wait()  # the screen stands still: receive no more
         elif self.asking and readline:
+            # \r: to the line's begin; \033[K: erase the line.
             self._print(f"\r\033[K{text}\n{readline.get_line_buffer()}", end="")
         else:
             self._print(text)

@@ -9,8 +9,8 @@ from collections import deque
 from framing import CHUNK
 
 RETRY = 0.01  # seconds until what waits in an outbox is offered again
-PATIENCE = 1.0  # seconds in which a peer has to take some of what waits for it
-LINGER = 30.0  # seconds in which it has to take all
+PATIENCE = 1.0  # seconds: nobody waits longer for a peer, or for anything, that does not move
+LINGER = 30.0  # seconds: nor longer than this for one that moves slowly
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", None)  # for a `send` that never waits; not on Windows
 
 
@@ -27,6 +27,7 @@ class User:
 
     def send(self, data: bytes) -> None:
         """Send `data`; put into the outbox what the system does not take at once. Never waits."""
+        # If older bytes wait, these go behind them.
         sent = 0 if self.outbox else send_now(self.connection, data)
         if sent < len(data):
             self.outbox.append(data[sent:])
@@ -53,8 +54,9 @@ class User:
             before = self.waiting
 
     def cut_off(self, farewell: bytes) -> None:
-        """Drop what waits, but say farewell; wake the thread that receives from this user."""
-        # The first piece may be sent in part, and the farewell has to begin after a whole frame.
+        """Drop what waits; say farewell (not on Windows); wake this user's thread, so it ends."""
+        # A part of the first piece may be sent already: without the rest, the farewell would be
+        # read as its continuation.
         self.outbox = deque([self.outbox[0], farewell])
         self.waiting = len(self.outbox[0]) + len(farewell)
         shut_down(self.connection, socket.SHUT_RD)
@@ -89,8 +91,8 @@ def send_now(connection: socket.socket, data: bytes) -> int:
             return connection.send(data[:CHUNK])
     except BlockingIOError:  # no room
         pass
-    except (OSError, ValueError):  # the user has gone, which `recv` will report
-        return len(data)
+    except (OSError, ValueError):  # the user has gone (ValueError: `select` met a closed socket)
+        return len(data)  # forget these bytes; `recv` tells the user's thread
     return 0
 
 
