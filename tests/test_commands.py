@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import parts
+from tools.harness import DEADLINE
 
 ROOT = Path(__file__).parent.parent
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
@@ -47,7 +48,7 @@ def in_shell(line: str, end: str, **environment: str) -> subprocess.CompletedPro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=12 * DEADLINE,
     )
 
 
@@ -92,7 +93,7 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         env=os.environ | environment,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=12 * DEADLINE,
     )
 
 

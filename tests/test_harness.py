@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tools.harness import SMALL_BUFFER, STEPS, Lines, Peer, Program
+from tools.harness import DEADLINE, SMALL_BUFFER, STEPS, Lines, Peer, Program
 
 TOOLS = STEPS[1].parent
 # Starts a program in this process's surroundings, interrupts it, and prints how it ended.
@@ -32,7 +32,7 @@ def test_programs_obey_ctrl_c_and_forget_unbuffered_output_whatever_started_the_
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=6 * DEADLINE,
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["False", "-2"]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tools.harness import STEPS, Server, Story, program
+from tools.harness import DEADLINE, STEPS, Server, Story, program
 
 NAMES = ["glue", "cut", "order", "stall", "garbage"]
 SHOWN = {
@@ -25,7 +25,7 @@ SHOWN = {
 
 def probe(*arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-S", str(STEPS[1].parent), "probe", *arguments]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=6 * DEADLINE)
 
 
 @pytest.mark.parametrize("name", NAMES)

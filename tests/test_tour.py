@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import tools.tour  # noqa: F401 (it makes the scenes)
-from tools.harness import STEPS
+from tools.harness import DEADLINE, STEPS
 from tools.stage import SCENES, Scene
 
 FOLDER = STEPS[1].parent
@@ -83,7 +83,7 @@ def test_the_whole_tour_goes_as_told_in_both_languages_whatever_the_width():
         for lang, columns in runs
     ]
     for key, process in zip(runs, processes, strict=True):
-        runs[key], _ = process.communicate(timeout=120)
+        runs[key], _ = process.communicate(timeout=12 * DEADLINE)
         assert process.returncode == 0, runs[key]
     for (lang, columns), told in runs.items():
         flowing = " ".join(told.split())  # as if each text was one line
@@ -130,7 +130,9 @@ def test_every_scene_is_told_in_russian_and_in_english(scene):
 def test_it_speaks_the_language_of_the_system_and_russian_if_unsure(environment, lang):
     world = {key: value for key, value in os.environ.items() if key[:2] != "LC"}
     world |= {"LANG": "", "LANGUAGE": ""} | environment
-    run = subprocess.run([*command()[:3], "--help"], capture_output=True, env=world, timeout=30)
+    run = subprocess.run(
+        [*command()[:3], "--help"], capture_output=True, env=world, timeout=3 * DEADLINE
+    )
     told = run.stdout.decode()
     if os.name == "nt" and not environment:
         pytest.skip("here Windows itself says which language it speaks")
@@ -256,11 +258,11 @@ def test_a_signal_ends_it_with_all_its_programs_and_without_a_traceback(signum):
             pass
         programs = psutil.Process(process.pid).children()
         process.send_signal(signum)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 128 + signum
     assert errors == ""
     assert len(programs) == 3
-    assert psutil.wait_procs(programs, timeout=5)[1] == []
+    assert psutil.wait_procs(programs, timeout=DEADLINE)[1] == []
 
 
 @posix_only

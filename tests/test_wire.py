@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness import STEPS, Program, Story, wait_until
+from tools.harness import DEADLINE, STEPS, Program, Story, wait_until
 from tools.wire import PAUSE
 
 FOLDER = STEPS[1].parent
@@ -24,7 +24,7 @@ EVENT = re.compile(r"(\d\d:\d\d:\d\d\.\d{3}) (.*)\n((?: {4}.*\n)*)")
 SENDS = re.compile(r"#(\d+) (клиент → сервер|сервер → клиент): (\d+) байта?")
 TO_SERVER, TO_CLIENT = "клиент → сервер", "сервер → клиент"
 FIN = ": FIN, больше данных не будет"
-LIMIT = 20  # seconds until a wait of a socket is in vain
+LIMIT = 2 * DEADLINE  # seconds until a wait of a socket is in vain
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 
@@ -375,7 +375,7 @@ def test_a_bad_command_is_one_line_with_status_2(args, told):
     command = [*WIRE, *args.split()]
     environment = os.environ | {"LANG": "C", "LC_ALL": "C", "LANGUAGE": ""}
     run = subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=environment, timeout=30
+        command, capture_output=True, encoding="utf-8", env=environment, timeout=3 * DEADLINE
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert len(run.stderr.splitlines()) == 1
@@ -391,7 +391,9 @@ def test_what_cannot_be_opened_is_one_line_with_status_1(tmp_path):
             (["--listen", "0", "--log", missing], f"{missing}: "),
         ):
             command = [*WIRE, "--lang", "en", "--to", "1", *more]
-            run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30)
+            run = subprocess.run(
+                command, capture_output=True, encoding="utf-8", timeout=3 * DEADLINE
+            )
             assert (run.returncode, run.stdout) == (1, "")
             assert re.fullmatch(rf"steps wire: cannot open {re.escape(name)}[\w ]+\n", run.stderr)
 
