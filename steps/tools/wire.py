@@ -242,8 +242,8 @@ def main(arguments: list[str]) -> int:
         here, there = named(listener.getsockname()), named(args.to)
         reporter.put(
             tr(
-                f"слушаю {here}, передаю на {there}; Ctrl-C — закончить",
-                f"listening on {here}, passing on to {there}; Ctrl-C ends this",
+                f"слушаю {here}, передаю на {there}; Ctrl-C — конец",
+                f"a tap from {here} to {there}; Ctrl-C ends it",
             ),
             DIM,
         )

@@ -11,6 +11,7 @@ STEP = 4
 LISTENERS = 10
 MESSAGES = 3000
 TEXT = "x" * 50
+LONG = 10  # one at a time takes a slow machine more than the usual deadline
 
 
 def deliveries_a_second(chat):
@@ -21,7 +22,9 @@ def deliveries_a_second(chat):
     started = time.perf_counter()
     ann.floods(*[TEXT] * MESSAGES, "the end")
     for listener in listeners:
-        assert listener.has_received(last, within=chat.story.deadline), "пришли не все сообщения"
+        assert listener.has_received(last, within=LONG * chat.story.deadline), (
+            "пришли не все сообщения"
+        )
     seconds = time.perf_counter() - started
     for listener in listeners:
         listener.expect(*[chat.heard("ann", TEXT)] * MESSAGES)
