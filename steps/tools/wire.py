@@ -243,7 +243,7 @@ def main(arguments: list[str]) -> int:
         reporter.put(
             tr(
                 f"слушаю {here}, передаю на {there}; Ctrl-C — конец",
-                f"a tap from {here} to {there}; Ctrl-C ends it",
+                f"listening on {here} for {there}; Ctrl-C ends this",
             ),
             DIM,
         )
