@@ -1,58 +1,66 @@
 """Собирает отчёт: report.pdf и report.docx из report.md, программ и результатов измерений.
 
-python report/build.py          вписать листинги и числа в report.md, сделать PDF и DOCX
-python report/build.py check    назвать всё, что устарело или неверно; ничего не менять
-python report/build.py final    то же перед сдачей: незаполненные места считаются ошибками
-python report/build.py values   показать всё, что можно назвать в метке value
-python report/build.py runs     заново проверить программы: pytest и python3 steps check
-python report/build.py site     сделать сайт в папке report/site
+python report/build.py            вписать листинги и числа в report.md, сделать PDF и DOCX
+python report/build.py check      назвать всё, что устарело или неверно; ничего не менять
+python report/build.py final      то же перед сдачей: незаполненные места считаются ошибками
+python report/build.py values     показать всё, что можно назвать в метке value
+python report/build.py runs       заново проверить программы: pytest и python3 steps check
+python report/build.py runs my    проверить пару программ из папки my
+python report/build.py pictures   заново сделать картинки терминалов и диаграммы
+python report/build.py site       сделать страницу report/site/index.html
 """
 
 import argparse
 import io
 import os
-import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
 sys.dont_write_bytecode = True  # `check` writes nothing at all
 
-import facts  # noqa: E402
 from tools import entry  # noqa: E402
 
 try:
     import checks
     import document
+    import drawing
+    import facts
     import fill
     import pdf
     import runs
     import student
     import word
+    from facts import REPORT, SOURCE, Problem
 except ModuleNotFoundError as error:
-    sys.exit(facts.missing("build", error))
-
-from facts import REPORT, SOURCE, Problem  # noqa: E402
+    sys.exit(
+        f"build: нет библиотеки {error.name}. Установите report/requirements.txt, как показано "
+        "в README.md, и запускайте Python из .venv."
+    )
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
 AGAIN = "python report/build.py"
+SITE = (
+    *("--standalone", "--embed-resources", "--toc", "--toc-depth=2", "--mathml"),
+    *(f"--resource-path={REPORT}", f"--css={REPORT / 'site.css'}", "--metadata=lang:ru"),
+)
 
 
 def main() -> int:
     """Do what is asked for; return the exit status."""
-    tasks = {"build": build, "check": check, "final": final, "values": values, "site": site}
+    tasks = {task.__name__: task for task in (build, check, final, values, pictures, site)}
+    tasks["runs"] = runs.make
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", nargs="?", choices=[*tasks, "runs"], default="build")
-    parser.add_argument("folder", nargs="?", help="runs: папка со своими сервером и клиентом")
+    parser.add_argument("task", nargs="?", choices=tasks, default="build")
+    parser.add_argument("names", nargs="*", help="runs: папка с парой программ; pictures: картинки")
     options = parser.parse_args()
+    if options.names and options.task not in ("runs", "pictures"):
+        parser.error(f"{options.task}: лишние слова: {' '.join(options.names)}")
     try:
-        work = (runs.make, options.folder) if options.task == "runs" else (tasks[options.task],)
-        problems = work[0](*work[1:])
+        problems = tasks[options.task](*options.names)
     except Problem as problem:
         problems = [str(problem)]
     for problem in problems:
@@ -60,22 +68,9 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def step(name: str, work: Callable, *arguments: object) -> object:
-    """Do a part of the work, and print what it is and how long it takes."""
-    print(f"{name} … ", end="", flush=True)
-    start = time.perf_counter()
-    try:
-        result = work(*arguments)
-    except Problem:
-        print("не вышло", flush=True)
-        raise
-    print(f"{time.perf_counter() - start:.1f} с", flush=True)
-    return result
-
-
 def build() -> list[str]:
     """Fill report.md, make the PDF and the DOCX; return what is still wrong."""
-    filled = step("заполнение report.md", fill.fill, facts.read(SOURCE))
+    filled = fill.fill(facts.read(SOURCE))
     if filled.problems:
         return filled.problems
     if filled.stale:
@@ -94,8 +89,9 @@ def made(text: str) -> tuple[bytes, bytes]:
     """Return the PDF and the DOCX."""
     tree = document.load(text)
     title = student.title_page(student.load(), tree.theme)
-    content, pages = step("report.pdf", pdf.make, tree, title)
-    return content, step("report.docx", word.make, tree, title, pages)
+    print("report.pdf и report.docx …", flush=True)
+    content, pages = pdf.make(tree, title)
+    return content, word.make(tree, title, pages)
 
 
 def warn(text: str) -> None:
@@ -111,7 +107,7 @@ def unfilled(text: str) -> list[str]:
 
 def check() -> list[str]:
     """Return what is out of date or wrong."""
-    filled = step("report.md", fill.fill, facts.read(SOURCE))
+    filled = fill.fill(facts.read(SOURCE))
     problems = filled.problems + [f"{line} — устарело: {AGAIN}" for line in filled.stale]
     problems += [*checks.problems(filled.text), *runs.outdated()]
     warn(filled.text)
@@ -131,10 +127,11 @@ def final() -> list[str]:
 
 
 def parts(content: bytes) -> dict[str, bytes]:
-    """Return the files within a DOCX, whatever the machine that packed them."""
+    """Return the texts within a DOCX; the pictures are those of the PDF."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
-            return {name: file.read(name) for name in file.namelist()}
+            names = [name for name in file.namelist() if not name.startswith("word/media/")]
+            return {name: file.read(name) for name in names}
     except zipfile.BadZipFile:
         return {}
 
@@ -146,11 +143,47 @@ def values() -> list[str]:
     return []
 
 
+def pictures(*names: str) -> list[str]:
+    """Draw the pictures with these names anew, or all."""
+    import diagrams
+
+    makers = {f"diagrams/{path.stem}": diagrams.make for path in diagrams.FOLDER.glob("*.mmd")}
+    if os.name == "nt":
+        print(f"картинки терминалов пропущены: {drawing.NO_TERMINALS}")
+    else:
+        import terminals
+
+        makers |= dict.fromkeys(terminals.STORIES, terminals.make)
+    if unknown := [name for name in names if name not in makers]:
+        raise Problem(f"нет картинки {unknown[0]!r}; есть: {', '.join(makers)}")
+    for name in names or makers:
+        print(f"{name} …", flush=True)
+        try:
+            makers[name](name, REPORT / f"{name}.svg")
+        except ModuleNotFoundError as error:
+            raise Problem(
+                f"нет библиотеки {error.name}: картинка {name} осталась как есть"
+            ) from None
+    return []
+
+
 def site() -> list[str]:
-    """Make the site of the report."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", REPORT / "mkdocs.yml"]
-    done = subprocess.run(command, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
-    return ["mkdocs не сделал сайт: причина выше"] if done.returncode else []
+    """Make the page of the report for a browser."""
+    text = facts.read(SOURCE)
+    if absent := list(checks.missing(text)):
+        return absent
+    tree, fields = document.load(text), student.load()
+    looks = {
+        "title": tree.theme,
+        "subtitle": f"Отчёт по лабораторной работе. {fields['subject']}",
+        "author": f"{student.authors(fields)}, группа {fields['group']}",
+        "date": f"{fields['city']}, {fields['year']}",
+    }
+    options = [f"--metadata={name}:{value}" for name, value in looks.items()]
+    html = document.pandoc(document.to_json(tree.blocks), "json", "html", *SITE, *options)
+    (REPORT / "site").mkdir(exist_ok=True)
+    facts.write(REPORT / "site" / "index.html", html.encode())
+    return []
 
 
 if __name__ == "__main__":

@@ -26,13 +26,9 @@ HEADING = re.compile(r"^#{2,3} (\S+)", re.M)
 FILE = re.compile(r"(?<!\\)\]\((?!\w+:|#)([^)#\s]+)")
 PICTURE = re.compile(r"!\[.*\]\((.*)\)")
 PLACEHOLDER = re.compile(r"\[впишите[^]]*\]")
-DRAWN = {"pictures": "terminals", "diagrams": "diagrams"}
-PARTS = {
-    "!": "figure",
-    "|": "table",
-    "```python": "listing",
-    "```text": "listing",
-}  # how they begin
+DRAWN = ("pictures", "diagrams")
+BEGINNINGS = {"!": "figure", "|": "table", "```python": "listing", "```text": "listing"}
+BODIES = {"figure": "картинка", "table": "таблица", "listing": "программа"}
 
 
 def problems(text: str) -> Iterator[str]:
@@ -59,25 +55,21 @@ def lines_of(match: re.Match) -> str:
 
 def captions(text: str) -> Iterator[str]:
     """Tell of what has no caption, of captions of nothing, and of numbers out of order."""
-    parts = list(parts_of(text))
+    parts = [("", "", ""), *parts_of(text), ("", "", "")]
     last: dict[tuple[str, str], int] = {}
-    for before, (kind, number, here), after in zip(
-        [("", "", ""), *parts], parts, [*parts[1:], ("", "", "")], strict=False
-    ):
-        if kind == "text":
+    for before, (kind, number, here), after in zip(parts, parts[1:], parts[2:], strict=False):
+        if kind not in BODIES:
             continue
+        side, other = ("под", before) if kind == "figure" else ("над", after)
         if not number:
             caption = after if kind == "figure" else before
             goes_on = kind == "listing" and before[0] == kind  # several pieces under one caption
             if caption[0] != kind or not (caption[1] or goes_on):
-                side = "под ней" if kind == "figure" else "над ней"
-                what = {"figure": "картинка", "table": "таблица", "listing": "программа"}[kind]
-                yield f"{here}: {what} без подписи: напишите {side} «{NAMES[kind]} N — …»"
+                what = f"{BODIES[kind]} без подписи"
+                yield f"{here}: {what}: напишите {side} ней «{NAMES[kind]} N — …»"
             continue
-        body = before if kind == "figure" else after
-        if body[0] != kind or body[1]:
-            side = "над" if kind == "figure" else "под"
-            yield f"{here}: {side} подписью «{NAMES[kind]} {number}» ничего нет"
+        if other[0] != kind or other[1]:
+            yield f"{here}: рядом с подписью «{NAMES[kind]} {number}» нет того, что она называет"
         letter, _, count = number.rpartition(".")
         due = last.get((kind, letter), 0) + 1
         if int(count) != due:
@@ -88,12 +80,10 @@ def captions(text: str) -> Iterator[str]:
 
 def parts_of(text: str) -> Iterator[tuple[str, str, str]]:
     """Return captions with their numbers, bodies and other text without, each with its place."""
-    lines = COMMENT.sub(lines_of, text[text.index("\n## ") :]).splitlines()
-    first = text.count("\n", 0, text.index("\n## ")) + 1
     code, before = False, ""
-    for number, line in enumerate(lines, first):
+    for number, line in enumerate(COMMENT.sub(lines_of, text).splitlines(), 1):
         here = f"report.md:{number}"
-        opens = next((kind for start, kind in PARTS.items() if line.startswith(start)), "")
+        opens = next((kind for start, kind in BEGINNINGS.items() if line.startswith(start)), "")
         if caption := CAPTION.fullmatch(line.strip()):
             yield KINDS[caption[1]], caption[2], here
         elif not code and line.strip() and not (opens == "table" and before.startswith("|")):
@@ -164,23 +154,21 @@ def missing(text: str) -> Iterator[str]:
     """Tell of pictures and of linked files that are not there."""
     prose = without_code(text)
     for found in FILE.finditer(prose):
-        path = REPORT / found[1]
-        for needed in (path, *([path.with_suffix(".png")] if path.suffix == ".svg" else [])):
-            if not needed.is_file():
-                name = needed.name if needed is path else f"{needed.name} рядом с {path.name}"
-                yield f"{place(prose, found.start())}: {found[1]}: нет файла {name}"
+        if not (REPORT / found[1]).is_file():
+            yield f"{place(prose, found.start())}: {found[1]}: нет файла. Исправьте имя в скобках."
 
 
 def outdated(text: str) -> Iterator[str]:
     """Tell of pictures not made from their sources as they are."""
     for found in PICTURE.finditer(text):
         path = REPORT / found[1]
-        maker = DRAWN.get(path.parent.name, "")
-        is_drawn = maker and path.suffix == ".svg" and path.is_file()
-        if is_drawn and not drawing.is_current(path):
+        if path.parent.name not in DRAWN or path.suffix != ".svg" or not path.is_file():
+            continue
+        if not drawing.is_current(path):
+            name = f"{path.parent.name}/{path.stem}"
             yield (
                 f"{place(text, found.start())}: {found[1]} не соответствует программам: "
-                f"python report/{maker}.py {path.stem} (или вставьте свой снимок экрана, PNG)"
+                f"python report/build.py pictures {name} (или вставьте свой снимок экрана, PNG)"
             )
 
 

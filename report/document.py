@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,7 +21,6 @@ CAPTION = re.compile(rf"(Рисунок|Таблица|Листинг)\s({N})\s�
 SOURCES, APPENDIX = "Список использованных источников", "Приложение"
 
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
-ONLY_IN_MARKDOWN = re.compile(r"^<!-- fill: (head|contents) -->.*?^<!-- end -->$", re.M | re.S)
 NUMBER = re.compile(N)
 # «рисунок 3», «на рисунках 3 и 4», «таблицах 2, 3», «листинги А.1–А.3»; not the caption itself
 REFERENCE = re.compile(
@@ -34,7 +32,7 @@ CITATION = re.compile(rf"(?<!\])\[(\d+{PAGE}(?:[;,–]\s?\d+{PAGE})*)\](?!\()")
 CITED = re.compile(r"(?:^|(?<=[;,–])|(?<=[;,]\s))\d+")
 
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
-PER_MM = {"mm": 1, "cm": 0.1, "in": 1 / 25.4, "pt": 72 / 25.4, "px": 96 / 25.4, "": 96 / 25.4}
+VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
 MOST_WEIGHT = 40  # letters: a column of a table with longer texts gets no more room for them
 
 
@@ -48,8 +46,7 @@ class Document:
 
 def load(text: str) -> Document:
     """Return the report as a tree; a caption and what it names are one `Div`."""
-    text = outside_code(ONLY_IN_MARKDOWN.sub("", text), linked)
-    title, *blocks = json.loads(pandoc(text, READER, "json"))["blocks"]
+    title, *blocks = json.loads(pandoc(outside_code(text, linked), READER, "json"))["blocks"]
     if title["t"] != "Header" or title["c"][0] != 1:
         raise Problem("report.md:1: первая строка — тема работы: «# Тема»")
     blocks = join_captions(without_comments(blocks))
@@ -77,7 +74,7 @@ def to_json(blocks: list[dict]) -> str:
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """Return a text with a change made to all of it that is not code."""
     parts = CODE.split(text)
-    parts[::2] = [change(part) for part in parts[::2]]
+    parts[::2] = map(change, parts[::2])
     return "".join(parts)
 
 
@@ -125,19 +122,17 @@ def every(kind: str, node: object) -> Iterator[dict]:
 
 
 def without_comments(blocks: list[dict]) -> list[dict]:
-    """Return blocks without HTML; a picture gets its width, a page break stays as a rule."""
-    kept = []
-    width = ""
+    """Return blocks without HTML; a picture gets its width."""
+    kept, percent = [], 100
     for block in blocks:
         comment = block["c"][1] if block["t"] == "RawBlock" else ""
-        if "pagebreak" in comment:
-            kept.append({"t": "HorizontalRule"})
-        elif found := re.search(r"width: (\d+)%", comment):
-            width = found[1]
+        if found := re.search(r"width: (\d+)%", comment):
+            percent = int(found[1])
         elif not comment:
             if is_picture(block):
-                size_picture(block["c"][0], float(width or 100))
-                width = ""
+                looks, _, (target, _) = block["c"][0]["c"]
+                looks[2] = [["width", f"{width(target, percent):.1f}mm"]]
+                percent = 100
             kept.append(block)
     return kept
 
@@ -147,27 +142,22 @@ def is_picture(block: dict) -> bool:
     return block["t"] == "Para" and [inline["t"] for inline in block["c"]] == ["Image"]
 
 
-def size_picture(image: dict, percent: float) -> None:
-    """Give an image a width: its own one where it fits the page."""
-    (_, classes, _), _, (target, _) = image["c"]
-    width, height = size(target)
-    most = min(TEXT_WIDTH * percent / 100, MOST_HEIGHT * width / height)
-    image["c"][0] = ["", classes, [["width", f"{min(width, most):.1f}mm"]]]
-
-
-def size(target: str) -> tuple[float, float]:
-    """Return the width and height of a picture in millimetres."""
-    path = REPORT / target
+def width(target: str, percent: int) -> float:
+    """Return how wide a picture is printed, in millimetres."""
+    path, most = REPORT / target, TEXT_WIDTH * percent / 100
     try:
-        if path.suffix != ".svg":  # a screenshot: as wide as the page, if it is not smaller
+        if path.suffix == ".svg":  # as wide as the text; a diagram is as wide as its letters ask
+            start = path.read_text("utf-8")[:2000]
+            wide, high = map(float, VIEW_BOX.search(start).groups())
+            if own := re.search(r'width="([\d.]+)mm"', start):
+                most = min(most, float(own[1]))
+        else:  # a screenshot: as wide as the text, if it is not smaller
             with Image.open(path) as picture:
-                return tuple(side / 96 * 25.4 for side in picture.size)
-        root = ET.parse(path).getroot()
-        lengths = [re.fullmatch(r"([\d.]+)(\w*)", root.get(name)) for name in ("width", "height")]
-        width, height = (float(length[1]) / PER_MM[length[2]] for length in lengths)
-    except (OSError, ET.ParseError, TypeError, KeyError):
-        raise Problem(f"{target}: не картинка. Нужен PNG или SVG с шириной и высотой.") from None
-    return width, height
+                wide, high = picture.size
+            most = min(most, wide / 96 * 25.4)
+    except (OSError, AttributeError, ValueError):
+        raise Problem(f"{target}: не картинка. Нужен PNG или SVG с размерами (viewBox).") from None
+    return min(most, MOST_HEIGHT * wide / high)
 
 
 def join_captions(blocks: list[dict]) -> list[dict]:
@@ -177,20 +167,14 @@ def join_captions(blocks: list[dict]) -> list[dict]:
         caption = CAPTION.match(plain(block)) if block["t"] == "Para" else None
         before = joined[-1] if joined else {"t": ""}
         if caption:
-            part = div(KINDS[caption[1]], caption[2], block)
-            if KINDS[caption[1]] == "figure" and is_picture(before):
-                part["c"][1].append(joined.pop())
-            joined.append(part)
+            kind = KINDS[caption[1]]
+            parts = [block, joined.pop()] if kind == "figure" and is_picture(before) else [block]
+            joined.append({"t": "Div", "c": [[f"{kind}-{caption[2]}", [kind], []], parts]})
         elif BODIES.get(block["t"]) and accepts(before, BODIES[block["t"]]):
             before["c"][1].append(block)
         else:
             joined.append(block)
     return joined
-
-
-def div(kind: str, number: str, *blocks: dict) -> dict:
-    """Return a part of the tree that can be referred to."""
-    return {"t": "Div", "c": [[f"{kind}-{number}", [kind], []], list(blocks)]}
 
 
 def accepts(block: dict, kind: str) -> bool:
@@ -203,20 +187,16 @@ def accepts(block: dict, kind: str) -> bool:
 def raise_headings(blocks: list[dict]) -> None:
     """Raise headings by a level; what has no number is a structural element."""
     for block in blocks:
-        if block["t"] == "Header":
-            block["c"][0] -= 1
-            if block["c"][0] == 1 and not plain(block)[0].isdigit():
-                block["c"][1][1].append("unnumbered")
-            if plain(block).startswith(APPENDIX):
-                break_appendix(block)
-
-
-def break_appendix(heading: dict) -> None:
-    """Put the title of an appendix on a line of its own, below «ПРИЛОЖЕНИЕ А»."""
-    name, _, title = plain(heading).partition(". ")
-    first, second = ({"t": "Str", "c": line} for line in (name.upper(), title))
-    heading["c"][1][1].append("appendix")
-    heading["c"][2] = [first, {"t": "LineBreak"}, second]
+        if block["t"] != "Header":
+            continue
+        block["c"][0] -= 1
+        if block["c"][0] == 1 and not plain(block)[0].isdigit():
+            block["c"][1][1].append("unnumbered")
+        if plain(block).startswith(APPENDIX):  # its title stands below «ПРИЛОЖЕНИЕ А»
+            name, _, title = plain(block).partition(". ")
+            first, second = ({"t": "Str", "c": line} for line in (name.upper(), title))
+            block["c"][1][1].append("appendix")
+            block["c"][2] = [first, {"t": "LineBreak"}, second]
 
 
 def set_enumerations(blocks: list[dict]) -> None:
@@ -235,8 +215,7 @@ def set_widths(blocks: list[dict]) -> None:
     for table in every("Table", [block["c"][1] for block in blocks if block["t"] == "Div"]):
         _, _, columns, head, [body], _ = table["c"]
         rows = [[plain(cell[4]) for cell in row[1]] for row in [*head[1], *body[3]]]
-        weights = [
-            min(max(map(len, column)), MOST_WEIGHT) + 4 for column in zip(*rows, strict=True)
-        ]
+        longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        weights = [min(length, MOST_WEIGHT) + 4 for length in longest]
         for column, weight in zip(columns, weights, strict=True):
             column[1] = {"t": "ColWidth", "c": weight / sum(weights)}

@@ -1,61 +1,44 @@
-"""What the pictures of the report share: a mark of their sources, and a PNG beside each SVG."""
+"""What the drawn pictures of the report share: how wide they are, and a mark of their sources."""
 
-import io
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
-import typst
-from PIL import Image
+from facts import ROOT, Problem, digest
 
-from facts import ROOT, digest
-
-FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
 PRINTED = 165  # mm: how wide a picture may be, on A4 between margins of 30 and 15 mm
-PPI = 240  # pixels per inch of a PNG
-PAGE = """
-#set page(width: auto, height: auto, margin: 0pt, fill: white)
-#image(bytes(sys.inputs.svg), format: "svg")
-"""
+NO_TERMINALS = (
+    "в Windows нет псевдотерминалов. Запустите в WSL, оставьте картинки как есть "
+    "или вставьте свои снимки экрана: report/README.md, пункт 6."
+)
+MARK = re.compile(r"<!-- (\w+) of (.*) -->\n\Z")
 
 
-def mark(sources: Iterable[str]) -> str:
-    """Return the line that ends an SVG: its sources, as paths from the root, and their hash."""
-    names = sorted(sources)
-    return f"<!-- {digest(names)} of {' '.join(names)} -->\n"
+def on_paper(svg: str, scale: float = 0) -> str:
+    """Return an SVG on white; `scale` is millimetres for a unit, without it a unit is a pixel."""
+    start, _, body = svg.partition(">")
+    corner = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', start).groups()
+    x, y, width, height = map(float, corner)
+    if width * scale > PRINTED + 0.01:
+        raise Problem(f"{width * scale:.0f} мм: картинка шире страницы; сделайте её уже")
+    unit = "mm" if scale else ""
+    lengths = f'width="{width * (scale or 1):.2f}{unit}" height="{height * (scale or 1):.2f}{unit}"'
+    start = re.sub(r' (?:width|height|style)="[^"]*"', "", start)
+    # White, for readers have dark themes.
+    return f'{start} {lengths}><rect x="{x}" y="{y}" width="100%" height="100%" fill="#fff"/>{body}'
 
 
 def save(svg: str, path: Path, sources: Iterable[Path]) -> None:
-    """Write a picture as SVG, marked with its sources, and as PNG beside it."""
-    names = [Path(os.path.relpath(source, ROOT)).as_posix() for source in sources]
-    path.write_text(f"{svg}\n{mark(names)}", "utf-8", newline="\n")
-    pixels = typst.compile(
-        PAGE.encode(),
-        format="png",
-        ppi=PPI,
-        font_paths=[FONTS],
-        ignore_system_fonts=True,
-        sys_inputs={"svg": svg},
-    )
-    # All is drawn in greys. The resolution tells Word how large the picture is.
-    grey = Image.open(io.BytesIO(pixels)).convert("L")
-    grey.save(path.with_suffix(".png"), dpi=(PPI, PPI), optimize=True)
-
-
-def whole(length: float) -> str:
-    """Return a length as whole pixels of the PNG: else one row of them is lost within letters."""
-    pixel = 25.4 / PPI
-    return f"{(round(length / pixel) - 0.02) * pixel:.4f}mm"  # a hair less, so as not to round up
+    """Write a picture, with the names and the hash of what it was made from at the end."""
+    names = sorted(Path(os.path.relpath(source, ROOT)).as_posix() for source in sources)
+    mark = f"<!-- {digest(names)} of {' '.join(names)} -->\n"
+    path.write_text(f"{svg}\n{mark}", "utf-8", newline="\n")
 
 
 def is_current(path: Path) -> bool:
-    """Return whether an SVG and its PNG are here, made from the sources as they are now."""
-    if not (path.is_file() and path.with_suffix(".png").is_file()):
-        return False
-    svg = path.read_text("utf-8").replace("\r\n", "\n")
-    found = re.search(r"<!-- \w+ of (.*) -->\n\Z", svg)
-    names = found[1].split() if found else []
+    """Return whether a picture was made from its sources as they are now."""
+    found = MARK.search(path.read_text("utf-8").replace("\r\n", "\n"))
+    names = found[2].split() if found else []
     there = names and all((ROOT / name).is_file() for name in names)
-    return bool(there) and svg.endswith(mark(names))
+    return bool(there) and found[1] == digest(names)

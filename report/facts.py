@@ -4,13 +4,10 @@ Markers of report.md name a fact by its dotted path, such as `fit.step4.us_per_r
 `values` of build.py prints all of them. An expression may reckon with facts and compare them.
 """
 
-import ast
 import hashlib
-import io
 import json
 import math
 import re
-import tokenize
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +18,10 @@ SUMMARY, RUNS = "notebooks/results/summary.json", "report/runs.json"
 
 PATH = re.compile(r"\b[a-z]\w*(?:\.\w+)+")
 REST = re.compile(r"(?:[\d\s.+*/()<>=-]|v\d+|and|or|not)*")  # of an expression, without its paths
+NUMBER_IN_CODE = re.compile(
+    r'^(?:([A-Z_]+) = |.*add_argument\("--([\w-]+)".*default=)([\d_]+)\b(?!\.)', re.M
+)
+COMMENT = re.compile(r"^\s*#.*\n|\s+# .*$", re.M)
 ROUNDING = re.compile(r"\s(~|\.)(\d)$")  # ` ~2`: two digits that count; ` .2`: two decimals
 
 
@@ -49,21 +50,9 @@ def write(path: Path, content: bytes) -> None:
         ) from None
 
 
-def missing(name: str, error: ModuleNotFoundError) -> str:
-    """Return the line that says how to get a package that is not installed."""
-    return (
-        f"{name}: нет библиотеки {error.name}. Установите report/requirements.txt, как показано "
-        "в README.md, и запускайте Python из .venv."
-    )
-
-
 def load() -> dict:
     """Return all facts."""
-    return {
-        **read_json(SUMMARY),
-        **read_json(RUNS),
-        "code": of_code(),
-    }
+    return {**read_json(SUMMARY), **read_json(RUNS), "code": of_code()}
 
 
 def read_json(path: str) -> dict:
@@ -75,26 +64,12 @@ def read_json(path: str) -> dict:
 
 
 def of_code() -> dict:
-    """Return the lines, constants and options of each program of each step."""
-    facts = {}
-    for folder in sorted(ROOT.glob("steps/step*_*/")):
-        programs = {path.stem: of_program(path) for path in sorted(folder.glob("*.py"))}
-        facts[folder.name.partition("_")[0]] = programs
-    return facts
-
-
-def of_program(path: Path) -> dict:
-    """Return the number of lines, the plain constants and the defaults of the options."""
-    text = path.read_text("utf-8")
-    facts: dict = {"lines": len(text.splitlines()), "options": {}}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            facts |= {t.id: node.value.value for t in node.targets if isinstance(t, ast.Name)}
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
-            name = node.args[0].value.lstrip("-").replace("-", "_")
-            for keyword in node.keywords:
-                if keyword.arg == "default":
-                    facts["options"][name] = ast.literal_eval(keyword.value)
+    """Return the numbers that the programs of each step name: constants, defaults of options."""
+    facts: dict = {}
+    for path in sorted(ROOT.glob("steps/step*_*/*.py")):
+        numbers = NUMBER_IN_CODE.findall(path.read_text("utf-8"))
+        found = {(name or option.replace("-", "_")): int(n) for name, option, n in numbers}
+        facts.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
     return facts
 
 
@@ -103,18 +78,8 @@ def digest(paths: Iterable[str]) -> str:
     texts = []
     for path in paths:
         text = (ROOT / path).read_text("utf-8")
-        texts.append(without_comments(text) if path.endswith(".py") else text)
+        texts.append(COMMENT.sub("", text).rstrip() if path.endswith(".py") else text)
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def without_comments(text: str) -> str:
-    """Return the lines of a program that are more than a comment."""
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def flat(data: dict, prefix: str = "") -> dict:

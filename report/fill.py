@@ -5,9 +5,8 @@
     <!-- choose: CONDITION | WORDS | OTHER WORDS -->WORDS<!-- /choose -->       words by numbers
     <!-- claim: CONDITION -->                                    has to be true, or the build stops
 
-Kinds of blocks: `listing FILE NAME...` and `file FILE` (without docstrings if the last word is
-`without-docstrings`), `table NAME`, `output NAME`, `head` and `contents`. facts.py tells what
-expressions are. GitHub shows none of the comments.
+Kinds of blocks: `listing FILE NAME...` (without docstrings), `file FILE`, `table NAME` and
+`output NAME`. facts.py tells what expressions are. GitHub shows none of the comments.
 """
 
 import inspect
@@ -27,12 +26,10 @@ INLINE = re.compile(
 )
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
 KNOWN = re.compile(
-    r"<!-- (fill: .*|end|value: .*|/value|choose: .*|/choose|claim: .*|pagebreak|width: \d+%) -->"
+    r"<!-- (fill: .*|end|value: .*|/value|choose: .*|/choose|claim: .*|width: \d+%) -->"
 )
 CLOSES = {"end": "fill", "/value": "value", "/choose": "choose"}
 COMMENT = re.compile(r"<!--.*?-->", re.S)
-HEADING = re.compile(r"^(#{2,3}) (.+)$", re.M)
-NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")  # GitHub leaves these out
 SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
 
 
@@ -54,7 +51,7 @@ def fill(text: str) -> Filled:
         check_claims(filled, data)
         # What stands within lines first: it changes no number of a line.
         replace(filled, INLINE, lambda match: inline(match["kind"], match["what"], data))
-        replace(filled, BLOCK, lambda match: f"\n{block(match['what'], text, data)}\n\n")
+        replace(filled, BLOCK, lambda match: f"\n{block(match['what'], data)}\n\n")
     return filled
 
 
@@ -135,7 +132,7 @@ def inline(kind: str, what: str, data: dict) -> str:
     return yes if facts.evaluate(condition, data) else no
 
 
-def block(what: str, text: str, data: dict) -> str:
+def block(what: str, data: dict) -> str:
     """Return the Markdown of a block."""
     kind, *words = what.split()
     kinds = {
@@ -143,8 +140,6 @@ def block(what: str, text: str, data: dict) -> str:
         "file": listings.whole_file,
         "table": lambda name: tables.table(name, data),
         "output": lambda name: tables.output(name, data),
-        "head": student.head,
-        "contents": lambda: contents(text),
     }
     if kind not in kinds:
         raise Problem(f"неизвестный вид метки {kind!r}; есть: {', '.join(kinds)}")
@@ -153,15 +148,6 @@ def block(what: str, text: str, data: dict) -> str:
     except TypeError:
         raise Problem(f"метка {kind}: не те слова после вида: {' '.join(words)}") from None
     return kinds[kind](*words)
-
-
-def contents(text: str) -> str:
-    """Return a list of links to the headings, as GitHub names their anchors."""
-    lines = []
-    for marks, title in HEADING.findall(COMMENT.sub("", without_code(text))):
-        anchor = NOT_IN_ANCHOR.sub("", title.lower()).replace(" ", "-")
-        lines.append(f"{'    ' * (len(marks) - 2)}- [{title}](#{anchor})")
-    return "\n".join(lines)
 
 
 def without_code(text: str) -> str:

@@ -4,56 +4,55 @@ import ast
 
 from facts import Problem, read
 
-WITHOUT_DOCSTRINGS = "without-docstrings"
 HAS_BODY = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Source:
-    """A file of Python, out of which lines are cut."""
+def fenced(lines: list[str], language: str = "python") -> str:
+    """Return lines as a block of code in Markdown."""
+    return "\n".join([f"```{language}", *lines, "```"])
 
-    def __init__(self, path: str, docstrings: bool) -> None:
-        self.path = path
-        text = read(path)
-        self.lines = text.splitlines()
-        try:
-            self.tree = ast.parse(text)
-        except SyntaxError as error:
-            raise Problem(f"{path}:{error.lineno}: это не Python: {error.msg}") from None
-        self.left_out = set() if docstrings else self.docstrings()
 
-    def cut(self, first: int, last: int) -> list[str]:
-        """Return the lines from `first` to `last` that are not left out."""
-        numbers = range(first, last + 1)
-        return [self.lines[number - 1] for number in numbers if number not in self.left_out]
+def whole_file(path: str) -> str:
+    """Return a block with a whole file."""
+    return fenced(read(path).splitlines())
 
-    def find(self, name: str) -> ast.stmt:
-        """Return the definition with a dotted name."""
-        place = self.tree
-        for part in name.split("."):
-            body = getattr(place, "body", [])
-            place = next((node for node in body if defines(node, part)), None)
-            if place is None:
-                raise Problem(f"в файле {self.path} нет {name}: исправьте имя в метке")
-        return place
 
-    def definition(self, name: str) -> list[str]:
-        """Return the lines of a definition, with its decorators and the comment above it."""
-        node = self.find(name)
-        decorators = getattr(node, "decorator_list", [])
-        first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
-        while first > 1 and self.lines[first - 2].lstrip().startswith("#"):
+def definitions(path: str, *names: str) -> str:
+    """Return a block with definitions without docstrings; methods under the line of their class."""
+    if not names:
+        raise Problem(f"метка listing: назовите функцию или класс из {path}")
+    text = read(path)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise Problem(f"{path}:{error.lineno}: это не Python: {error.msg}") from None
+    lines, shown, owner_before = text.splitlines(), [], ""
+    left_out = docstrings(tree, lines)
+    for name in names:
+        owner = name.rpartition(".")[0]
+        if shown:
+            shown += [""] if owner and owner == owner_before else ["", ""]
+        if owner and owner != owner_before:
+            shown.append(lines[find(tree, owner, path).lineno - 1])
+        node = find(tree, name, path)
+        first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
+        while first > 1 and lines[first - 2].lstrip().startswith("#"):  # the comment above
             first -= 1
-        return self.cut(first, node.end_lineno)
+        numbers = range(first, node.end_lineno + 1)
+        shown += [lines[number - 1] for number in numbers if number not in left_out]
+        owner_before = owner
+    return fenced(shown)
 
-    def docstrings(self) -> set[int]:
-        """Return the lines of docstrings and the empty ones after them; a lone docstring stays."""
-        found: set[int] = set()
-        for node in ast.walk(self.tree):
-            if isinstance(node, HAS_BODY) and ast.get_docstring(node) and len(node.body) > 1:
-                first, last = node.body[0].lineno, node.body[0].end_lineno
-                blank = not self.lines[last].strip()
-                found.update(range(first, last + 1 + blank))
-        return found
+
+def find(tree: ast.Module, name: str, path: str) -> ast.stmt:
+    """Return the definition with a dotted name."""
+    place = tree
+    for part in name.split("."):
+        body = getattr(place, "body", [])
+        place = next((node for node in body if defines(node, part)), None)
+        if place is None:
+            raise Problem(f"в файле {path} нет {name}: исправьте имя в метке")
+    return place
 
 
 def defines(node: ast.stmt, name: str) -> bool:
@@ -62,32 +61,11 @@ def defines(node: ast.stmt, name: str) -> bool:
     return name in [getattr(target, "id", getattr(target, "name", "")) for target in targets]
 
 
-def fenced(lines: list[str], language: str = "python") -> str:
-    """Return lines as a block of code in Markdown."""
-    return "\n".join([f"```{language}", *lines, "```"])
-
-
-def whole_file(path: str, *options: str) -> str:
-    """Return a block with a whole file."""
-    source = Source(path, docstrings=WITHOUT_DOCSTRINGS not in options)
-    return fenced(source.cut(1, len(source.lines)))
-
-
-def definitions(path: str, *words: str) -> str:
-    """Return a block with the named definitions; methods stand under the line of their class."""
-    source = Source(path, docstrings=WITHOUT_DOCSTRINGS not in words)
-    names = [word for word in words if word != WITHOUT_DOCSTRINGS]
-    if not names:
-        raise Problem(f"метка listing: назовите функцию или класс из {path}")
-    lines: list[str] = []
-    owner_before = ""
-    for name in names:
-        owner = name.rpartition(".")[0]
-        if lines:
-            lines += [""] if owner and owner == owner_before else ["", ""]
-        if owner and owner != owner_before:
-            line = source.find(owner).lineno
-            lines += source.cut(line, line)
-        lines += source.definition(name)
-        owner_before = owner
-    return fenced(lines)
+def docstrings(tree: ast.Module, lines: list[str]) -> set[int]:
+    """Return the lines of docstrings and the empty ones after them; a lone docstring stays."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, HAS_BODY) and ast.get_docstring(node) and len(node.body) > 1:
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            found.update(range(first, last + 1 + (not lines[last].strip())))
+    return found

@@ -7,13 +7,14 @@ from pathlib import Path
 import matplotlib
 import typst
 
-from document import SOURCES, Document, pandoc, plain, to_json
+from document import SOURCES, Document, every, pandoc, plain, to_json
 from facts import REPORT, ROOT, Problem
 from student import TitlePage
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # the same on every machine
 START = '#import "/report/gost.typ": *\n#show: report\n'
 PAGES = "query(heading).slice(1).map(it => it.location().page())"  # without «Содержание»
+MOST_CELLS = 60  # of a table that moves like a figure
 APPENDIX_SIZE = "#code-size.update(8pt)"
 
 
@@ -49,7 +50,8 @@ def to_typst(block: dict) -> list[dict]:
         path = "/" + (REPORT / target).resolve().relative_to(ROOT).as_posix()
         call = f"{quoted(path)}, {width}, {quoted(plain(alt))}"
         return [raw(f"#figure-part({call})["), caption, end]
-    start = f"#{kind}-part({quoted(name.partition('-')[2])})["
+    size = "small-" if kind == "table" and len(list(every("Plain", bodies))) <= MOST_CELLS else ""
+    start = f"#{size}{kind}-part({quoted(name.partition('-')[2])})["
     return [raw(start), caption, raw("]["), *bodies, end]
 
 

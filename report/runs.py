@@ -1,7 +1,6 @@
 """What is run for the report: the tests of the steps, and the checker on the pairs of programs."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,30 +23,32 @@ COUNT = re.compile(r"(\d+) (passed|xfailed|skipped)")
 AGAIN = "Повторите: python report/build.py runs"
 
 
-def make(folder: str | None) -> list[str]:
+def make(folder: str = "") -> list[str]:
     """Run everything, or the checker on a folder alone; keep the results in runs.json."""
-    known = facts.read_json(RUNS)["runs"] if (ROOT / RUNS).is_file() else {}
-    known["titles"] = titles()
+    known = facts.read_json(RUNS)["runs"] if (ROOT / RUNS).is_file() else {"scores": {}}
     if folder:
-        judge(known, Path(folder).resolve().name, Path(folder))
+        known["scores"][Path(folder).resolve().name] = judged(Path(folder))
     else:
-        known |= {"sources": digest(), "tests": {}, "checks": {}, "scores": {}, "output": {}}
-        run_tests(known)
+        known = run_tests() | {"sources": digest(), "scores": {}}
         for step in sorted(ROOT.glob("steps/step*_*")):
-            judge(known, step.name.partition("_")[0], step)
+            known["scores"][step.name.partition("_")[0]] = judged(step)
     text = json.dumps({"runs": known}, ensure_ascii=False, indent=1) + "\n"
     facts.write(ROOT / RUNS, text.encode())
     return []
 
 
-def run_tests(known: dict) -> None:
-    """Run the tests of the steps; note how many have passed, and what pytest has printed."""
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    """Run Python in the root of the project; return what it printed."""
+    pipes = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, timeout=900, **pipes)
+
+
+def run_tests() -> dict:
+    """Run the tests of the steps; return how many have passed, and what pytest has printed."""
     lines, counts = [], {"passed": 0, "xfailed": 0, "skipped": 0}
     for test in TESTS:
         print(f"pytest {test} … ", end="", flush=True)
-        command = [sys.executable, "-m", "pytest", *QUIET, f"tests/{test}"]
-        pipes = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-        done = subprocess.run(command, cwd=ROOT, timeout=900, **pipes)
+        done = run("-m", "pytest", *QUIET, f"tests/{test}")
         result = RESULT.search(done.stdout)
         print(result[0] if result else "нет результата", flush=True)
         if done.returncode or not result:
@@ -55,53 +56,37 @@ def run_tests(known: dict) -> None:
         lines += [f"$ python3 -m pytest -q tests/{test}", result[0]]
         for count, word in COUNT.findall(result[0]):
             counts[word] += int(count)
-    known["tests"] = counts | {"count": sum(counts.values())}
-    known["output"]["tests"] = "\n".join(lines)
+    return {"tests": counts, "output": {"tests": "\n".join(lines)}}
 
 
-def judge(known: dict, name: str, folder: Path) -> None:
-    """Note what `python3 steps check` says of a pair."""
+def judged(folder: Path) -> dict:
+    """Return what `python3 steps check` says of a pair."""
+    from tools.check import checks, words
+
     print(f"steps check {folder.name} … ", end="", flush=True)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "verdicts.json")
-        pair = str(folder.resolve())
-        command = [sys.executable, str(ROOT / "steps"), "check", pair, "--json", str(file)]
-        pipes = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-        done = subprocess.run(command, cwd=ROOT, env=os.environ, timeout=600, **pipes)
+        done = run("steps", "check", str(folder.resolve()), "--json", str(file))
         found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     if reason := found.get("reason", done.stderr.strip()[-200:]):
         print("не вышло", flush=True)
         raise Problem(f"проверка {folder.name} не состоялась: {reason}")
     print(f"{found['score']} из {found['of']}", flush=True)
-    known["checks"][name] = {check["id"]: check["status"] for check in found["checks"]}
     hints = [check["status"] for check in found["checks"] if not check["graded"]]
-    known["scores"][name] = {
+    failed = {check["id"] for check in found["checks"] if check["status"] == "fail"}
+    return {
         "passed": found["score"],
         "of": found["of"],
         "hints": hints.count("pass"),
         "of_hints": len(hints),
+        "failed": next((words.Words("ru").title(n) for n in checks.ORDER if n in failed), "—"),
     }
-
-
-def titles() -> dict[str, str]:
-    """Return what each check is about, in the words of the checker."""
-    sys.path.append(str(ROOT / "steps"))
-    try:
-        from tools.check import checks, words
-    except ModuleNotFoundError:
-        raise Problem("нет команды `python3 steps check`: без неё пары не проверить") from None
-    russian = words.Words("ru")
-    return {name: russian.title(name) for name in checks.ORDER}
 
 
 def digest() -> str:
     """Return the mark of the programs that were run."""
-    return facts.digest(path.relative_to(ROOT).as_posix() for path in programs())
-
-
-def programs() -> list[Path]:
-    """Return the programs of the steps."""
-    return sorted(ROOT.glob("steps/step*_*/*.py"))
+    programs = sorted(ROOT.glob("steps/step*_*/*.py"))
+    return facts.digest(path.relative_to(ROOT).as_posix() for path in programs)
 
 
 def outdated() -> list[str]:

@@ -8,7 +8,6 @@ from facts import Problem, read
 
 FILE = "report/student.toml"
 INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
-MARKS = "\\`*_{}<>|$~&"  # mean something in Markdown
 NEEDED = ("university", "faculty", "subject", "group", "student", "teacher", "city", "year")
 OPTIONAL = ("ministry", "department", "number", "teacher_title", "coauthor", "role", "accessed")
 
@@ -26,7 +25,7 @@ class TitlePage:
 
 
 def load() -> dict[str, str]:
-    """Return the fields, all of them as texts."""
+    """Return the fields, all of them as texts; those that are left out are empty."""
     try:
         fields = tomllib.loads(read(FILE))
     except tomllib.TOMLDecodeError as error:
@@ -40,7 +39,8 @@ def load() -> dict[str, str]:
     for name in NEEDED:
         if not str(fields.get(name, "")).strip():
             raise Problem(f"{FILE}: поле {name!r} не заполнено")
-    return {name: INITIALS.sub("\u00a0", str(value).strip()) for name, value in fields.items()}
+    texts = {name: INITIALS.sub("\u00a0", str(value).strip()) for name, value in fields.items()}
+    return dict.fromkeys(OPTIONAL, "") | texts
 
 
 def placeholders(fields: dict[str, str]) -> list[str]:
@@ -50,47 +50,32 @@ def placeholders(fields: dict[str, str]) -> list[str]:
     ]
 
 
+def authors(fields: dict[str, str]) -> str:
+    """Return who has written the report."""
+    return ", ".join(filter(None, (fields["student"], fields["coauthor"])))
+
+
 def title_page(fields: dict[str, str], theme: str) -> TitlePage:
     """Return the title page of a report on a theme."""
-    heads = [fields.get(name, "") for name in ("ministry", "university", "faculty", "department")]
-    number = f" № {fields['number']}" if fields.get("number") else ""
+    heads = [fields[name] for name in ("ministry", "university", "faculty", "department")]
+    number = f" № {fields['number']}" if fields["number"] else ""
     title = [
         "ОТЧЁТ",
         f"по лабораторной работе{number}",
         f"по дисциплине «{fields['subject']}»",
         f"на тему: «{theme}»",
     ]
-    role = fields.get("role") or "Выполнил: студент"
-    signatures = [(f"{role} группы {fields['group']}", fields["student"])]
-    if fields.get("coauthor"):
-        signatures.append(("", fields["coauthor"]))
-    checker = f"Проверил: {fields.get('teacher_title', '')}".removesuffix(" ")
-    signatures.append((checker, fields["teacher"]))
-    foot = f"{fields['city']} {fields['year']}"
-    heads = [line for line in heads if line]
-    return TitlePage(theme, authors(fields), heads, title, signatures, foot)
-
-
-def authors(fields: dict[str, str]) -> str:
-    """Return who has written the report."""
-    return ", ".join(filter(None, (fields["student"], fields.get("coauthor"))))
-
-
-def head() -> str:
-    """Return the visible head of report.md, a table."""
-    fields = {name: escaped(value) for name, value in load().items()}
-    role = (fields.get("role") or "Выполнил").partition(":")[0]
-    rows = [
-        ("Дисциплина", fields["subject"]),
-        (role, f"{authors(fields)}, группа {fields['group']}"),
-        ("Проверил", fields["teacher"]),
-        ("Вуз", f"{fields['university']}, {fields['city']}, {fields['year']}"),
+    role = fields["role"] or "Выполнил: студент"
+    signatures = [
+        (f"{role} группы {fields['group']}", fields["student"]),
+        ("", fields["coauthor"]),
+        (f"Проверил: {fields['teacher_title']}".strip(), fields["teacher"]),
     ]
-    lines = [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([lines[0], "|---|---|", *lines[1:]])
-
-
-def escaped(text: str) -> str:
-    """Return a text so that Markdown shows it as it is; placeholders stay readable."""
-    text = "".join(f"&#{ord(letter)};" if letter in MARKS else letter for letter in text)
-    return text.replace("](", "]&#40;")
+    return TitlePage(
+        theme,
+        authors(fields),
+        [line for line in heads if line],
+        title,
+        [(role, name) for role, name in signatures if name],
+        f"{fields['city']} {fields['year']}",
+    )

@@ -7,12 +7,6 @@ import listings
 from facts import ROOT, Problem, show
 
 STEPS = (1, 2, 3, 4)
-CHATS = {
-    "step4": "шаг 4: потоки выполнения, пачки",
-    "single": "шаг 4, по одному сообщению",
-    "batched": "`asyncio`, пачки",
-    "asyncio": "`asyncio`, по одному сообщению",
-}
 RUSSIAN = {
     "two people talk at once": "двое переписываются одновременно",
     "a third person is answered": "третий участник получает ответ",
@@ -24,7 +18,6 @@ RUSSIAN = {
     "there is a word to leave with": "есть команда выхода",
     "the stop of the server is told": "об остановке сервера сообщается",
 }
-SCORES = (("passed", "of"), ("hints", "of_hints"))
 
 
 def properties(data: dict) -> list[list[str]]:
@@ -43,30 +36,26 @@ def properties(data: dict) -> list[list[str]]:
 
 def checks(data: dict) -> list[list[str]]:
     """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
-    titles, scores = data["runs"]["titles"], data["runs"]["scores"]
     rows = [["Пара", "Оцениваемые", "Советы", "Первая не пройденная проверка"]]
-    for pair, found in data["runs"]["checks"].items():
-        score = scores[pair]
-        failed = [titles[check] for check in titles if found.get(check) == "fail"]
-        counts = (f"{score[kind]} из {score[of]}" for kind, of in SCORES)
-        rows.append([pair.replace("step", "Шаг "), *counts, failed[0] if failed else "—"])
+    for pair, found in data["runs"]["scores"].items():
+        graded = f"{found['passed']} из {found['of']}"
+        hints = f"{found['hints']} из {found['of_hints']}"
+        rows.append([pair.replace("step", "Шаг "), graded, hints, found["failed"]])
     return rows
 
 
 def batches(data: dict) -> list[list[str]]:
-    """Return how chats with batches and without do under load."""
-    rows = [["Чат", "p99, мс", "Доставок в секунду при насыщении"]]
-    for chat, title in CHATS.items():
-        path = f"compared.{chat}"
-        p99 = spread(f"{path}.p99", "_ms ~2", data)
-        rows.append([title, p99, spread(f"{path}.deliveries", "_per_s ~2", data)])
-    return rows
+    """Return how late chats with batches and without are under load."""
 
+    def p99(chat: str) -> str:
+        words = (f"compared.{chat}.p99{end}_ms ~2" for end in ("", "_low", "_high"))
+        return "{} ({}–{})".format(*(show(word, data) for word in words))
 
-def spread(path: str, end: str, data: dict) -> str:
-    """Return a median, and the least and the greatest of the runs."""
-    middle, low, high = (show(f"{path}{word}{end}", data) for word in ("", "_low", "_high"))
-    return f"{middle} ({low}–{high})"
+    return [
+        ["Сервер", "С пачками", "По одному сообщению"],
+        ["с потоками выполнения (шаг 4)", p99("step4"), p99("single")],
+        ["на `asyncio`", p99("batched"), p99("asyncio")],
+    ]
 
 
 TABLES = {"batches": batches, "properties": properties, "checks": checks}

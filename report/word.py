@@ -1,6 +1,6 @@
 """The DOCX: the tree goes through pandoc, which takes all looks from reference.docx.
 
-What python-docx adds: the title page, the contents, captions' styles, what keeps together. To
+What pandoc has no words for is OpenXML within the tree: the lines to sign on, the contents. To
 change how the report looks, change the styles of reference.docx in Word.
 """
 
@@ -8,97 +8,176 @@ import datetime
 import io
 import tempfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from xml.sax.saxutils import escape
 
 import docx
-from docx.enum.table import WD_ALIGN_VERTICAL
-from docx.oxml import OxmlElement, parse_xml
-from docx.oxml.ns import nsdecls, qn
+import typst
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from document import SOURCES, Document, pandoc, plain, to_json
+import pdf
+from document import SOURCES, Document, every, pandoc, plain, to_json
 from facts import REPORT
 from student import TitlePage
 
 PANDOC = (
-    "--syntax-highlighting=monochrome",
+    "--syntax-highlighting=none",
     f"--resource-path={REPORT}",
     f"--reference-doc={REPORT / 'reference.docx'}",
 )
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
-STRUCTURAL, APPENDIX, CONTENTS = "Structural Heading", "Appendix Heading", r'TOC \o "1-2" \u \z'
+PPI = 240  # pixels per inch of a picture
 CAPTIONS = {"figure": "Image Caption", "table": "Table Caption", "listing": "Listing Caption"}
-CODE, SMALL_CODE, TABLE_TEXT = "Source Code", "Source Code Small", "Table Text"
 MOST_ROWS = 15  # of a table that is kept on one page
-SIGNATURE = Mm(80), Mm(25), Mm(60)  # in which capacity, the line to sign on, who
-LINE = '<w:tcBorders {}><w:bottom w:val="single" w:sz="4" w:color="000000"/></w:tcBorders>'
+PICTURE = """#set page(width: auto, height: auto, margin: 0pt, fill: white)
+#image(bytes(sys.inputs.svg), format: "svg", width: eval(sys.inputs.width))"""
+
+FIELD = """<w:r><w:fldChar w:fldCharType="begin"{}/></w:r><w:r><w:instrText xml:space="preserve">
+{} </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>"""
+SHOWN = "<w:r><w:tab/></w:r>{}<w:r><w:t>{}</w:t></w:r>"
+END = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+SIGNATURES = """<w:tbl><w:tblPr><w:tblStyle w:val="TitlePageTable"/><w:tblW w:w="0" w:type="auto"/>
+<w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid/>{}</w:tbl>"""
+CELL = """<w:tc><w:tcPr><w:tcW w:w="{}" w:type="dxa"/>{}<w:vAlign w:val="bottom"/></w:tcPr>
+<w:p><w:pPr><w:pStyle w:val="TitlePageSignature"/></w:pPr><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"""
+LINE = '<w:tcBorders><w:bottom w:val="single" w:sz="4" w:color="000000"/></w:tcBorders>'
+WIDTHS = Mm(80).twips, Mm(25).twips, Mm(60).twips  # in which capacity, the line to sign on, who
 
 
 def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
     """Return the DOCX; `pages` are those of the headings, for the contents until Word counts."""
-    blocks = [part for block in document.blocks for part in to_word(block)]
+    blocks = [*front(title), *contents(document.blocks, pages)]
     with tempfile.TemporaryDirectory() as folder:
+        blocks += [part for block in document.blocks for part in to_word(block, Path(folder))]
         path = Path(folder, "report.docx")
         pandoc(to_json(blocks), "json", "docx", *PANDOC, output=str(path))
         word = docx.Document(str(path))
-    set_paragraphs(word)
-    for table in word.tables:
-        set_table(table, word.styles[TABLE_TEXT])
-    set_numbering(word)
+    finish(word)
     word.sections[0].first_page_footer.paragraphs[0].text = title.foot
-    add_front(word, title, headings(document, pages))
     properties = word.core_properties
     properties.title, properties.author = title.theme, title.author
     properties.created = properties.modified = DAY
     return saved(word)
 
 
-def to_word(block: dict) -> list[dict]:
+def raw(kind: str, xml: str) -> dict:
+    """Return OpenXML as a part of the tree: a `RawBlock` or a `RawInline`."""
+    return {"t": kind, "c": ["openxml", xml]}
+
+
+def styled(style: str, inlines: list[dict], name: str = "") -> dict:
+    """Return a paragraph in a style of Word."""
+    paragraph = {"t": "Para", "c": inlines}
+    return {"t": "Div", "c": [[name, [], [["custom-style", style]]], [paragraph]]}
+
+
+def text(words: str) -> dict:
+    """Return words as a part of the tree."""
+    return {"t": "Str", "c": words}
+
+
+def front(title: TitlePage) -> list[dict]:
+    """Return the title page."""
+    first, *others, theme = title.title
+    lines = [("Title Page", line) for line in title.heads]
+    lines += [("Title Page Heading", first), *(("Title Page", line) for line in others)]
+    rows = []
+    for signature in title.signatures:
+        role, name = map(escape, signature)
+        cells = zip(WIDTHS, ("", LINE, ""), (role, "", name), strict=True)
+        rows.append(f"<w:tr>{''.join(CELL.format(*cell) for cell in cells)}</w:tr>")
+    return [
+        *(styled(style, [text(line)]) for style, line in lines),
+        styled("Title Page Theme", [text(theme)]),
+        raw("RawBlock", SIGNATURES.format("".join(rows))),
+    ]
+
+
+def contents(blocks: list[dict], pages: list[int]) -> list[dict]:
+    """Return the contents, a field that Word computes on opening; mark the headings for it."""
+    found = [block for block in blocks if block["t"] == "Header"]
+    entries = []
+    for number, (heading, page) in enumerate(zip(found, pages, strict=True), 1):
+        mark = f"_Toc{number}"
+        start = f'<w:bookmarkStart w:id="{9000 + number}" w:name="{mark}"/>'
+        end = f'<w:bookmarkEnd w:id="{9000 + number}"/>'
+        level, _, words = heading["c"]
+        if level < 3:
+            where = SHOWN.format(FIELD.format("", f"PAGEREF {mark} \\h"), page) + END
+            line = [text(plain(words)), raw("RawInline", where)]
+            entries.append(styled(f"TOC {level}", line))
+        words[:] = [raw("RawInline", start), *words, raw("RawInline", end)]
+    first, last = (entry["c"][1][0]["c"] for entry in (entries[0], entries[-1]))
+    first.insert(0, raw("RawInline", FIELD.format(' w:dirty="true"', 'TOC \\o "1-2" \\u \\z')))
+    last.append(raw("RawInline", END))
+    return [styled("TOC Heading", [text("Содержание")]), *entries]
+
+
+def to_word(block: dict, folder: Path) -> list[dict]:
     """Return a block as Word wants it: with styles for captions, pictures in pixels."""
     if block["t"] == "Header" and "unnumbered" in block["c"][1][1]:
-        style = APPENDIX if "appendix" in block["c"][1][1] else STRUCTURAL
-        return [styled(style, {"t": "Para", "c": block["c"][2]}, block["c"][1][0])]
+        name, classes, _ = block["c"][1]
+        style = "Appendix Heading" if "appendix" in classes else "Structural Heading"
+        return [styled(style, block["c"][2], name)]
     if block["t"] != "Div":
         return [block]
     (name, [kind], _), (caption, *bodies) = block["c"]
-    head = styled(CAPTIONS[kind], caption, name)
+    head = styled(CAPTIONS[kind], caption["c"], name)
     if kind != "figure":
         return [head, *bodies]
-    looks, alt, (target, _) = bodies[0]["c"][0]["c"]
-    path = PurePosixPath(target)
-    path = path.with_suffix(".png") if path.suffix == ".svg" else path
-    image = {"t": "Image", "c": [looks, alt, [str(path), ""]]}
-    return [styled("Figure", {"t": "Para", "c": [image]}), head]
+    for image in every("Image", bodies):
+        looks, _, target = image["c"]
+        target[0] = in_pixels(target[0], dict(looks[2])["width"], folder)
+    return [styled("Figure", bodies[0]["c"]), head]
 
 
-def styled(style: str, block: dict, name: str = "") -> dict:
-    """Return a block in a style of Word."""
-    return {"t": "Div", "c": [[name, [], [["custom-style", style]]], [block]]}
+def in_pixels(target: str, width: str, folder: Path) -> str:
+    """Return the file of a picture that Word can show."""
+    if not target.endswith(".svg"):
+        return target
+    path = folder / f"{len(list(folder.iterdir()))}.png"
+    svg = (REPORT / target).read_text("utf-8")
+    inputs = {"svg": svg, "width": width}
+    fonts = {"font_paths": [pdf.FONTS], "ignore_system_fonts": True}
+    drawn = typst.compile(PICTURE.encode(), format="png", ppi=PPI, sys_inputs=inputs, **fonts)
+    path.write_bytes(drawn)
+    return str(path)
 
 
-def headings(document: Document, pages: list[int]) -> list[tuple[int, str, int]]:
-    """Return level, text and page of each heading for the contents."""
-    found = [block for block in document.blocks if block["t"] == "Header"]
-    lines = zip(found, pages, strict=True)
-    return [(block["c"][0], plain(block), page) for block, page in lines if block["c"][0] < 3]
-
-
-def set_paragraphs(word: docx.document.Document) -> None:
-    """Give paragraphs the styles that pandoc does not know of."""
-    for token in word.styles:
-        if token.name.endswith("Tok"):  # words of a listing: as large as their line
-            token.base_style = None
-    text, code = "Normal", CODE
+def finish(word: docx.document.Document) -> None:
+    """Set what pandoc leaves open: small code, the list of sources, tables, lists, new pages."""
+    style, small = "", False
     for paragraph in word.paragraphs:
-        name = paragraph.style.name
-        if name == STRUCTURAL and paragraph.text == SOURCES:
-            text = "Bibliography"
-        if name == APPENDIX:
-            code = SMALL_CODE
-        if name in ("First Paragraph", "Body Text", "Compact", CODE):
-            paragraph.style = word.styles[code if name == CODE else text]
+        if paragraph.style.name == "Structural Heading" and paragraph.text == SOURCES:
+            style = "Bibliography"
+        small = small or paragraph.style.name == "Appendix Heading"
+        if style and paragraph._p.pPr.numPr is not None:
+            paragraph.style = word.styles[style]
+        if small and paragraph.style.name == "Source Code":
+            paragraph.style = word.styles["Source Code Small"]
+    first = next(part for part in word.paragraphs if part.style.name == "Heading 1")
+    first.paragraph_format.page_break_before = True
+    for run in word.element.body.iter(qn("w:rStyle")):
+        if run.get(qn("w:val")) == "VerbatimChar" and is_listing(run):
+            run.getparent().remove(run)  # as large as its paragraph says
+    for table in word.tables[1:]:
+        set_table(table, word.styles["Table Text"])
+    for level in word.part.numbering_part.element.iter(qn("w:lvl")):  # indented like paragraphs
+        if level.find(qn("w:numFmt")).get(qn("w:val")) == "bullet":
+            level.find(qn("w:lvlText")).set(qn("w:val"), "—")
+        indent = level.find(f".//{qn('w:ind')}")
+        indent.set(qn("w:left"), str(Mm(12.5 * (int(level.get(qn("w:ilvl"))) + 1) + 7).twips))
+        indent.set(qn("w:hanging"), str(Mm(7).twips))
+
+
+def is_listing(style) -> bool:
+    """Return whether the style of a run is that of code within a listing."""
+    paragraph = next(style.iterancestors(qn("w:p")))
+    return (paragraph.pPr.style or "").startswith("SourceCode")
 
 
 def set_table(table: Table, style: docx.styles.style.ParagraphStyle) -> None:
@@ -114,80 +193,6 @@ def set_table(table: Table, style: docx.styles.style.ParagraphStyle) -> None:
     following = table._tbl.getnext()
     if following.tag == qn("w:p"):
         Paragraph(following, table._parent).paragraph_format.space_before = Pt(14)
-
-
-def set_numbering(word: docx.document.Document) -> None:
-    """Make bullets dashes, and indent lists like paragraphs: pandoc has its own way."""
-    for level in word.part.numbering_part.element.iter(qn("w:lvl")):
-        if level.find(qn("w:numFmt")).get(qn("w:val")) == "bullet":
-            level.find(qn("w:lvlText")).set(qn("w:val"), "—")
-        indent = level.find(f".//{qn('w:ind')}")
-        indent.set(qn("w:left"), str(Mm(12.5 * (int(level.get(qn("w:ilvl"))) + 1) + 7).twips))
-        indent.set(qn("w:hanging"), str(Mm(7).twips))
-
-
-def add_front(word: docx.document.Document, title: TitlePage, lines: list[tuple]) -> None:
-    """Put the title page and the contents in front of the text."""
-    first, text = word.element.body[0], word.paragraphs[0]
-
-    def add(words: str, style: str) -> Paragraph:
-        element = OxmlElement("w:p")
-        first.addprevious(element)
-        paragraph = Paragraph(element, word._body)
-        paragraph.style = word.styles[style]
-        paragraph.add_run(words)
-        return paragraph
-
-    for line in title.heads:
-        add(line, "Title Page")
-    for line in title.title:
-        last = add(line, "Title Page Heading" if line == title.title[0] else "Title Page")
-    last.paragraph_format.space_after = Pt(110)
-    first.addprevious(signatures(word, title)._tbl)
-    add("Содержание", "TOC Heading")
-    entries = [add(f"{name}\t{page}", f"TOC {level}") for level, name, page in lines]
-    wrap_in_field(entries, CONTENTS)
-    text.paragraph_format.page_break_before = True
-
-
-def signatures(word: docx.document.Document, title: TitlePage) -> Table:
-    """Return the table of those who sign, with nothing of it drawn but the lines to sign on."""
-    table = word.add_table(0, len(SIGNATURE), word.styles["Title Page Table"])
-    table.autofit = False
-    for column, width in zip(table.columns, SIGNATURE, strict=True):
-        column.width = width
-    for role, name in title.signatures:
-        row = table.add_row()
-        for cell, words in zip(row.cells, (role, "", name), strict=True):
-            cell.vertical_alignment = WD_ALIGN_VERTICAL.BOTTOM
-            cell.paragraphs[0].style = word.styles["Title Page Signature"]
-            cell.paragraphs[0].add_run(words)
-        alignment = row.cells[1]._tc.tcPr.find(qn("w:vAlign"))
-        alignment.addprevious(parse_xml(LINE.format(nsdecls("w"))))  # Word is strict about order
-    return table
-
-
-def wrap_in_field(paragraphs: list[Paragraph], code: str) -> None:
-    """Make paragraphs what a field shows until Word computes it, as it shall on opening."""
-    first, last = paragraphs[0], paragraphs[-1]
-    shown = first.runs
-    add_mark(first, "begin").set(qn("w:dirty"), "true")
-    instruction = OxmlElement("w:instrText")
-    instruction.set(qn("xml:space"), "preserve")
-    instruction.text = code
-    first.add_run()._r.append(instruction)
-    add_mark(first, "separate")
-    for run in shown:
-        first._p.append(run._r)
-    add_mark(last, "end")
-
-
-def add_mark(paragraph: Paragraph, kind: str):
-    """Add a boundary of a field."""
-    mark = OxmlElement("w:fldChar")
-    mark.set(qn("w:fldCharType"), kind)
-    paragraph.add_run()._r.append(mark)
-    return mark
 
 
 def saved(word: docx.document.Document) -> bytes:
