@@ -25,10 +25,7 @@ INLINE = re.compile(
     r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->"
 )
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
-KNOWN = re.compile(
-    r"<!-- (fill: .*|end|value: .*|/value|choose: .*|/choose|claim: .*|width: \d+%) -->"
-)
-CLOSES = {"end": "fill", "/value": "value", "/choose": "choose"}
+WIDTH = re.compile(r"<!-- width: \d+% -->")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
 
@@ -85,21 +82,20 @@ def place(text: str, position: int) -> str:
 
 def check_markers(filled: Filled) -> None:
     """Note comments that are no markers, and markers without their other half."""
-    opened = start = ""
-    for match in COMMENT.finditer(without_code(filled.text)):
-        here = place(match.string, match.start())
-        known = KNOWN.fullmatch(match[0])
-        word = known[1].partition(":")[0] if known else ""
-        if not known:
-            filled.problems.append(f"{here}: {match[0]} — не метка. Все метки названы в README.md.")
-            continue
-        if opened and CLOSES.get(word) != opened:
-            filled.problems.append(f"{start}: метка {opened} не закрыта")
-        if CLOSES.get(word, opened) != opened:
-            filled.problems.append(f"{here}: метка {match[0]} ничего не закрывает")
-        opened, start = (word, here) if word in CLOSES.values() else ("", "")
-    if opened:
-        filled.problems.append(f"{start}: метка {opened} не закрыта")
+
+    def emptied(match: re.Match) -> str:
+        if match.re is BLOCK and match[0].count("<!-- fill: ") > 1:
+            return match[0]  # it has no end: this one is another block's
+        return "\n" * match[0].count("\n")
+
+    rest = without_code(filled.text)
+    for marker in (BLOCK, INLINE, CLAIM, WIDTH):
+        rest = marker.sub(emptied, rest)
+    for left in COMMENT.finditer(rest):
+        filled.problems.append(
+            f"{place(rest, left.start())}: {left[0]} — не метка или метка без пары. "
+            "Все метки названы в report/README.md."
+        )
 
 
 def check_claims(filled: Filled, data: dict) -> None:

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -117,16 +118,6 @@ class Session(contextlib.ExitStack):
         server.shows(f"listening on 127.0.0.1:{self.port}")
         return server
 
-    def join(self, *nicks: str, folder: str = "") -> list[Pane]:
-        """Start clients of step 4 with these nicknames."""
-        users: list[Pane] = []
-        for nick in nicks:
-            user = self.run(nick, f"{folder}client.py --nick {nick}", prompt="> ")
-            user.shows(f"* welcome, {nick}")
-            all_show(users, f"* {nick} joined")
-            users.append(user)
-        return users
-
 
 def free_port(wanted: int = PORT) -> int:
     """Return the port that is wanted if nobody listens there, else any other."""
@@ -191,36 +182,35 @@ def step3(session: Session) -> None:
     all_end([anna, vera], "the server has closed the connection")
 
 
-def step4(session: Session) -> None:
-    """Three users talk, one leaves with /quit, one asks /who; the server stops and says so."""
-    server = session.serve()
-    anna, boris, vera = session.join("Анна", "Борис", "Вера")
-    says(anna, "всем привет!", [boris, vera], "Анна: ")
-    says(boris, "привет, Анна", [anna, vera], "Борис: ")
-    boris.enters("/quit")
-    all_end([boris], "* bye")
-    all_show([anna, vera], "* Борис left")
-    vera.enters("/who")
-    vera.shows("* online: Анна, Вера")
-    server.shows("Борис left: bye")
-    server.ends(CTRL_C)
-    all_end([anna, vera], "* server is shutting down")
+def step4(
+    session: Session,
+    nicks: tuple[str, ...] = ("Анна", "Борис", "Вера"),
+    words: tuple[str, str] = ("всем привет!", "привет, Анна"),
+    server: str = "сервер",
+) -> None:
+    """Users talk, one asks /who, one leaves with /quit; the server stops and says so."""
+    folder = "" if session.folder != ROOT else f"steps/{STEPS[4].name}/"
+    listener = session.serve(server, folder)
+    users: list[Pane] = []
+    for nick in nicks:
+        user = session.run(nick, f"{folder}client.py --nick {nick}", prompt="> ")
+        user.shows(f"* welcome, {nick}")
+        all_show(users, f"* {nick} joined")
+        users.append(user)
+    first, second, *others = users
+    says(first, words[0], [second, *others], f"{nicks[0]}: ")
+    says(second, words[1], [first, *others], f"{nicks[1]}: ")
+    users[-1].enters("/who")
+    users[-1].shows(f"* online: {', '.join(nicks)}")
+    second.enters("/quit")
+    all_end([second], "* bye")
+    all_show([first, *others], f"* {nicks[1]} left")
+    listener.shows(f"{nicks[1]} left: bye")
+    listener.ends(CTRL_C)
+    all_end([first, *others], "* server is shutting down")
 
 
-def chat(session: Session) -> None:
-    """Two users of step 4 and their server."""
-    folder = f"steps/{STEPS[4].name}/"
-    server = session.serve("server", folder)
-    ann, bob = session.join("ann", "bob", folder=folder)
-    says(ann, "hi, who is here?", [bob], "ann: ")
-    says(bob, "just me", [ann], "bob: ")
-    ann.enters("/who")
-    ann.shows("* online: ann, bob")
-    bob.enters("/quit")
-    all_end([bob], "* bye")
-    ann.shows("* bob left")
-    server.ends(CTRL_C)
-    all_end([ann], "* server is shutting down")
+chat = partial(step4, nicks=("ann", "bob"), words=("hi, who is here?", "just me"), server="server")
 
 
 def tour(session: Session) -> None:

@@ -36,10 +36,12 @@ MOST_ROWS = 15  # of a table that is kept on one page
 PICTURE = """#set page(width: auto, height: auto, margin: 0pt, fill: white)
 #image(bytes(sys.inputs.svg), format: "svg", width: eval(sys.inputs.width))"""
 
-FIELD = """<w:r><w:fldChar w:fldCharType="begin"{}/></w:r><w:r><w:instrText xml:space="preserve">
-{} </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>"""
-SHOWN = "<w:r><w:tab/></w:r>{}<w:r><w:t>{}</w:t></w:r>"
-END = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+# A tab, and the page of a bookmark: LibreOffice computes it on opening, Word asks if it shall.
+PAGE = """<w:r><w:tab/></w:r><w:r><w:fldChar w:fldCharType="begin" w:dirty="true"/></w:r>
+<w:r><w:instrText xml:space="preserve"> PAGEREF {} \\h </w:instrText></w:r>
+<w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>{}</w:t></w:r>
+<w:r><w:fldChar w:fldCharType="end"/></w:r>"""
+BOOKMARK = '<w:bookmarkStart w:id="{0}" w:name="{1}"/>', '<w:bookmarkEnd w:id="{0}"/>'
 SIGNATURES = """<w:tbl><w:tblPr><w:tblStyle w:val="TitlePageTable"/><w:tblW w:w="0" w:type="auto"/>
 <w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid/>{}</w:tbl>"""
 CELL = """<w:tc><w:tcPr><w:tcW w:w="{}" w:type="dxa"/>{}<w:vAlign w:val="bottom"/></w:tcPr>
@@ -98,22 +100,17 @@ def front(title: TitlePage) -> list[dict]:
 
 
 def contents(blocks: list[dict], pages: list[int]) -> list[dict]:
-    """Return the contents, a field that Word computes on opening; mark the headings for it."""
-    found = [block for block in blocks if block["t"] == "Header"]
+    """Return the contents; mark the headings for it."""
     entries = []
-    for number, (heading, page) in enumerate(zip(found, pages, strict=True), 1):
-        mark = f"_Toc{number}"
-        start = f'<w:bookmarkStart w:id="{9000 + number}" w:name="{mark}"/>'
-        end = f'<w:bookmarkEnd w:id="{9000 + number}"/>'
+    headings = [block for block in blocks if block["t"] == "Header"]
+    for number, (heading, page) in enumerate(zip(headings, pages, strict=True), 9000):
         level, _, words = heading["c"]
+        mark = f"_Toc{number}"
         if level < 3:
-            where = SHOWN.format(FIELD.format("", f"PAGEREF {mark} \\h"), page) + END
-            line = [text(plain(words)), raw("RawInline", where)]
+            line = [text(plain(words)), raw("RawInline", PAGE.format(mark, page))]
             entries.append(styled(f"TOC {level}", line))
-        words[:] = [raw("RawInline", start), *words, raw("RawInline", end)]
-    first, last = (entry["c"][1][0]["c"] for entry in (entries[0], entries[-1]))
-    first.insert(0, raw("RawInline", FIELD.format(' w:dirty="true"', 'TOC \\o "1-2" \\u \\z')))
-    last.append(raw("RawInline", END))
+        start, end = (raw("RawInline", half.format(number, mark)) for half in BOOKMARK)
+        words[:] = [start, *words, end]
     return [styled("TOC Heading", [text("Содержание")]), *entries]
 
 
@@ -164,6 +161,9 @@ def finish(word: docx.document.Document) -> None:
     for run in word.element.body.iter(qn("w:rStyle")):
         if run.get(qn("w:val")) == "VerbatimChar" and is_listing(run):
             run.getparent().remove(run)  # as large as its paragraph says
+    update = OxmlElement("w:updateFields")
+    update.set(qn("w:val"), "true")
+    word.settings.element.find(qn("w:rsids")).addprevious(update)
     for table in word.tables[1:]:
         set_table(table, word.styles["Table Text"])
     for level in word.part.numbering_part.element.iter(qn("w:lvl")):  # indented like paragraphs

@@ -29,9 +29,6 @@ COMMANDS = [
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
     command("report/build.py --help", "report"),
-    command("report/diagrams.py --help", "report"),
-    command("report/terminals.py --help", "report"),
-    command("report/screens.py --help", "report"),
     command("tests/parts.py", "report"),
     command("tests/properties.py"),
     command("tests/solutions.py --help"),
@@ -103,11 +100,9 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         ("notebooks/bench", "tqdm"),
         ("notebooks/run.py", "nbformat"),
         ("report/build.py", "matplotlib"),
-        ("report/diagrams.py", "matplotlib"),
         ("tests/soak.py", "psutil"),
         ("tests/properties.py", "pytest"),
         ("tests/parts.py", "packaging"),
-        pytest.param("report/terminals.py", "matplotlib", marks=posix_only),
     ],
 )
 def test_a_package_that_is_missing_is_told_in_one_line(line, package):
