@@ -25,6 +25,7 @@ INLINE = re.compile(
     r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->"
 )
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
+OPENING = re.compile(r"<!-- (?:fill|value|choose): ")
 WIDTH = re.compile(r"<!-- width: \d+% -->")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
@@ -84,8 +85,8 @@ def check_markers(filled: Filled) -> None:
     """Note comments that are no markers, and markers without their other half."""
 
     def emptied(match: re.Match) -> str:
-        if match.re is BLOCK and match[0].count("<!-- fill: ") > 1:
-            return match[0]  # it has no end: this one is another block's
+        if len(OPENING.findall(match[0])) > 1:
+            return match[0]  # the first one has no end: this is the end of another one
         return "\n" * match[0].count("\n")
 
     rest = without_code(filled.text)
