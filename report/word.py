@@ -6,6 +6,7 @@ change how the report looks, change the styles of reference.docx in Word.
 
 import datetime
 import io
+import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -24,11 +25,7 @@ from document import SOURCES, Document, every, pandoc, plain, to_json
 from facts import REPORT
 from student import TitlePage
 
-PANDOC = (
-    "--syntax-highlighting=none",
-    f"--resource-path={REPORT}",
-    f"--reference-doc={REPORT / 'reference.docx'}",
-)
+PANDOC = ("--syntax-highlighting=none", f"--reference-doc={REPORT / 'reference.docx'}")
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
 PPI = 240  # pixels per inch of a picture
 CAPTIONS = {"figure": "Image Caption", "table": "Table Caption", "listing": "Listing Caption"}
@@ -56,7 +53,8 @@ def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         blocks += [part for block in document.blocks for part in to_word(block, Path(folder))]
         path = Path(folder, "report.docx")
-        pandoc(to_json(blocks), "json", "docx", *PANDOC, output=str(path))
+        places = f"--resource-path={folder}{os.pathsep}{REPORT}"
+        pandoc(to_json(blocks), "json", "docx", places, *PANDOC, output=str(path))
         word = docx.Document(str(path))
     finish(word)
     word.sections[0].first_page_footer.paragraphs[0].text = title.foot
@@ -133,7 +131,7 @@ def to_word(block: dict, folder: Path) -> list[dict]:
 
 
 def in_pixels(target: str, width: str, folder: Path) -> str:
-    """Return the file of a picture that Word can show."""
+    """Return the name of a picture that Word can show; one that is drawn goes to the folder."""
     if not target.endswith(".svg"):
         return target
     path = folder / f"{len(list(folder.iterdir()))}.png"
@@ -142,7 +140,7 @@ def in_pixels(target: str, width: str, folder: Path) -> str:
     fonts = {"font_paths": [pdf.FONTS], "ignore_system_fonts": True}
     drawn = typst.compile(PICTURE.encode(), format="png", ppi=PPI, sys_inputs=inputs, **fonts)
     path.write_bytes(drawn)
-    return str(path)
+    return path.name  # the DOCX keeps it: the same everywhere
 
 
 def finish(word: docx.document.Document) -> None:
