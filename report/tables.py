@@ -10,7 +10,7 @@ STEPS = (1, 2, 3, 4)
 RUSSIAN = {
     "two people talk at once": "двое переписываются одновременно",
     "a third person is answered": "третий участник получает ответ",
-    "nicknames, joining and leaving are told": "сообщаются имена, вход и уход",
+    "nicknames, joining and leaving are told": "сервер сообщает о входе и уходе, называя имена",
     "a newcomer who says nothing harms nobody": "молчащий новый клиент никому не мешает",
     "two quick messages stay two": "два быстрых сообщения не склеиваются",
     "a character cut in half arrives whole": "разрезанный символ приходит целым",
@@ -36,7 +36,7 @@ def properties(data: dict) -> list[list[str]]:
 
 def checks(data: dict) -> list[list[str]]:
     """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
-    rows = [["Пара", "Оцениваемые", "Советы", "Первая не пройденная проверка"]]
+    rows = [["Пара", "Оцениваемые", "Советы", "Первая непройденная проверка"]]
     for pair, found in data["runs"]["scores"].items():
         graded = f"{found['passed']} из {found['of']}"
         hints = f"{found['hints']} из {found['of_hints']}"
