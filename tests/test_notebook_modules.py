@@ -1,12 +1,15 @@
 """What the notebook is made of: parameters, analysis, words that follow the data, the samples."""
 
 import copy
+import itertools
 import json
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from bench import suite
 from bench.servers import SERVERS
@@ -360,25 +363,74 @@ def test_samples_come_back_as_they_were_and_give_the_same_summary(data, facts, t
 # Figures
 
 
-def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(data, facts, tmp_path):
-    def draw(name: str) -> bytes:
-        drawn = {
-            "clients": lambda: figures.latency_by_clients(facts),
-            "answer": lambda: figures.answer(facts),
-            "line": lambda: figures.straight_line(data, facts),
-            "rate": lambda: figures.latency_by_rate(facts),
-            "stall": lambda: figures.stalled_reader(data),
-            "nagle": lambda: figures.nagle(data),
-            "cost": lambda: figures.cost_breakdown(facts),
-        }[name]()
+DRAWN = ("answer", "clients", "line", "rate", "stall", "nagle", "cost")
+
+
+def draw(name: str, data: Samples, facts: dict) -> Figure:
+    return {
+        "clients": lambda: figures.latency_by_clients(facts),
+        "answer": lambda: figures.answer(facts),
+        "line": lambda: figures.straight_line(data, facts),
+        "rate": lambda: figures.latency_by_rate(facts),
+        "stall": lambda: figures.stalled_reader(data),
+        "nagle": lambda: figures.nagle(data),
+        "cost": lambda: figures.cost_breakdown(facts),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_figures_are_the_same_bytes_every_time_and_have_no_decimal_point(
+    name, data, facts, tmp_path
+):
+    written = []
+    for _ in range(2):
+        drawn = draw(name, data, facts)
         drawn.savefig(tmp_path / "x.svg", metadata={"Date": None})
+        written.append((tmp_path / "x.svg").read_bytes())
         for axes in drawn.axes:
             labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
             assert not any("." in label.get_text() for label in labels)
-        return (tmp_path / "x.svg").read_bytes()
+    assert written[0] == written[1]
 
-    for name in ("answer", "clients", "line", "rate", "stall", "nagle", "cost"):
-        assert draw(name) == draw(name), name
+
+@pytest.fixture(scope="module")
+def committed() -> tuple[Samples, dict]:
+    return samples.load(COMMITTED), json.loads((COMMITTED / "summary.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_all_text_of_a_figure_is_inside_it_and_large_enough_on_paper(name, committed):
+    figure = draw(name, *committed)
+    assert figure.get_figwidth() * 25.4 <= 165  # mm: the report shows it as large as it is
+    figure.draw_without_rendering()
+    page = figure.bbox
+    for text in figure.findobj(Text):
+        box = text.get_window_extent()
+        if not text.get_text() or not text.get_visible() or not box.overlaps(page):
+            continue  # ticks beyond the axes are not drawn
+        assert text.get_fontsize() >= 8
+        assert page.x0 <= box.x0, text
+        assert box.x1 <= page.x1, text
+        assert page.y0 <= box.y0, text
+        assert box.y1 <= page.y1, text
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_labels_beside_each_other_do_not_touch(name, committed):
+    figure = draw(name, *committed)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        left, right = axes.get_window_extent().intervalx
+        boxes = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text()]
+        boxes = sorted(
+            (b for b in boxes if left <= b.x0 / 2 + b.x1 / 2 <= right), key=lambda b: b.x0
+        )
+        for one, other in itertools.pairwise(boxes):
+            assert one.x1 < other.x0
+
+
+def test_rooms_whose_labels_would_touch_have_none():
+    assert figures.with_room([2, 10, 20, 50, 100, 200, 500, 1000]) == [1000, 200, 50, 20, 2]
 
 
 # Words: each sentence both ways

@@ -69,14 +69,6 @@ def writable(text: str) -> Path:
     return path
 
 
-def folder(text: str) -> Path:
-    """Return the path of a folder that is there or can be made."""
-    path = Path(text)
-    if not path.parent.is_dir() or (path.exists() and not path.is_dir()):
-        raise argparse.ArgumentTypeError(f"no folder can be made at {text!r}")
-    return path
-
-
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(prog="bench", description=__doc__.partition("\n")[0])
@@ -87,7 +79,6 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=whole(100_000), default=3000, help="messages/s (3000)")
     parser.add_argument("--seed", type=int, default=1, help="for the order of the servers")
     parser.add_argument("--json", type=writable, metavar="FILE", help="keep all results")
-    parser.add_argument("--samples", type=folder, metavar="DIR", help="keep all latencies")
     return parser.parse_args()
 
 
@@ -99,12 +90,9 @@ def run(args: argparse.Namespace) -> suite.Results:
     cases = suite.plan(args.modes, args.servers, sizes, repeat, args.seed)
     quiet = not sys.stdout.isatty() or bool(os.environ.get("CI"))
     with tqdm(cases, file=sys.stdout, disable=quiet, unit="case", leave=False) as bar:
-        for turn, case in enumerate(bar):
+        for case in bar:
             bar.set_description(str(case))
-            samples = None
-            if args.samples:
-                samples = args.samples / f"{turn:03d}-{case.mode}-{case.users}-{case.server}.npy"
-            results.add(case, suite.measure(case, sizes, samples))
+            results.add(case, suite.put_load_on(SERVERS[case.server], suite.settings(case, sizes)))
     return results
 
 
@@ -135,8 +123,6 @@ def main() -> int:
         print(f"without {SERVERS[name].title}: {why}")
         args.servers.remove(name)
     try:
-        if args.samples:
-            args.samples.mkdir(exist_ok=True)
         results = run(args)
         report(results, args.servers)
         if args.json:

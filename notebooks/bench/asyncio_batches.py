@@ -2,26 +2,19 @@
 
 Run:       python3 asyncio_batches.py [--host 127.0.0.1] [--port 8080]
 All that was said in one turn of the event loop goes to each user as one `write`: step 4 batches
-in the same way. While a user is far behind, nobody is read from; who is behind for too long is
-cut off. It leaves out what `asyncio_chat.py` leaves out, and the time limit for the nickname.
+in the same way, and its own code takes the frames apart here, too. While a user is far behind,
+nobody is read from; who is behind for too long is cut off. It leaves out what `asyncio_chat.py`
+leaves out, and the time limit for the nickname.
 """
 
 import asyncio
 import socket
 import sys
 
-import asyncio_chat
-from asyncio_chat import (
-    ATTEMPTS,
-    DRAIN_TIMEOUT,
-    HEADER,
-    MAX_PAYLOAD,
-    UNSAFE,
-    FrameError,
-    encode,
-    fault,
-    online,
-)
+import command
+from asyncio_chat import ATTEMPTS, DRAIN_TIMEOUT, fault, online, reply
+
+from framing import FrameError, FrameReader, encode, safe
 
 HIGH_WATER = 1_048_576  # bytes that may wait for one user
 
@@ -76,7 +69,7 @@ class User(asyncio.Protocol):
         self.room = room
         self.nick = ""
         self.attempts = 0
-        self.buffer = bytearray()
+        self.reader = FrameReader(None)  # fed by the event loop
         self.transport: asyncio.Transport
         self.patience: asyncio.TimerHandle
 
@@ -88,38 +81,23 @@ class User(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take all frames that are complete."""
-        self.buffer += data
-        start = 0
+        self.reader.buffer += data
         try:
-            while not self.transport.is_closing() and (payload := self.frame(start)) is not None:
-                start += HEADER.size + len(payload)
-                self.receive(payload.decode())
-        except (FrameError, UnicodeDecodeError) as error:
+            while not self.transport.is_closing() and (text := self.reader.take()) is not None:
+                self.receive(text)
+        except FrameError as error:
             self.leave(str(error))
-        del self.buffer[:start]
-
-    def frame(self, start: int) -> bytes | None:
-        """Return the payload of the frame that begins at `start`, None if it is not complete."""
-        if len(self.buffer) < start + HEADER.size:
-            return None
-        (length,) = HEADER.unpack_from(self.buffer, start)
-        if length > MAX_PAYLOAD:
-            raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_PAYLOAD}")
-        end = start + HEADER.size + length
-        return bytes(self.buffer[start + HEADER.size : end]) if end <= len(self.buffer) else None
 
     def receive(self, text: str) -> None:
         """Take a nickname, a command or a message."""
-        word = text.split()[0] if text.startswith("/") else ""
-        if word == "/quit":
+        if text.split()[:1] == ["/quit"]:
             self.leave("bye")
         elif not self.nick:
             self.join(text.strip())
-        elif word:
-            unknown = f"* unknown command: {UNSAFE.sub(chr(0xFFFD), word)}"
-            self.send(online(self.room.users) if word == "/who" else unknown)
+        elif text.startswith("/"):
+            self.send(reply(text, self.room.users))
         elif text and not text.isspace():
-            self.room.say(self, f"{self.nick}: {UNSAFE.sub(chr(0xFFFD), text)}")
+            self.room.say(self, f"{self.nick}: {safe(text)}")
 
     def join(self, nick: str) -> None:
         """Join under this nickname if it fits; ask again if it does not."""
@@ -169,9 +147,12 @@ async def serve(host: str, port: int) -> None:
     """Accept clients for ever; OSError where it is impossible to listen on host:port."""
     room = Room()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: User(room), host, port, backlog=socket.SOMAXCONN)
-    await asyncio_chat.serve_forever(server)
+    async with await loop.create_server(
+        lambda: User(room), host, port, backlog=socket.SOMAXCONN
+    ) as server:
+        command.announce(server.sockets[0].getsockname())
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio_chat.main(serve))
+    sys.exit(command.run(lambda host, port: asyncio.run(serve(host, port)), __doc__))

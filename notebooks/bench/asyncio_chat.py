@@ -3,30 +3,26 @@
 Run:       python3 asyncio_chat.py [--host 127.0.0.1] [--port 8080]
 Written as the documentation of asyncio suggests: a coroutine for each connection, `readexactly`
 for a frame, `write` for each recipient, `drain` where much waits. (asyncio sets TCP_NODELAY.)
+Frames and texts are made by the code of step 4: only who sends, and how, is different.
 It leaves out what is not measured: the limit of connections, /help, a farewell when it stops.
 """
 
 import asyncio
 import re
-import signal
 import socket
-import struct
 import sys
-from argparse import ArgumentParser
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-HEADER = struct.Struct("!I")
-MAX_PAYLOAD = 65_536  # bytes
+import command
+
+sys.path.append(str(Path(__file__).parents[2] / "steps" / "step4_framing_and_exit"))
+from framing import HEADER, MAX_PAYLOAD, FrameError, encode, safe
+
 NICK = re.compile(r"[\w.-]{1,32}")
 ATTEMPTS = 3  # nicknames that a newcomer may try
 LOGIN_TIMEOUT = 30  # seconds for the nickname
 HIGH_WATER = 65_536  # bytes that may wait for one user before its author waits, too
 DRAIN_TIMEOUT = 5  # seconds for which an author waits for one user, who is then cut off
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-class FrameError(ValueError):
-    """What arrived is not a frame."""
 
 
 class User:
@@ -56,12 +52,6 @@ class User:
         self.writer.write(encode(text))
 
 
-def encode(text: str) -> bytes:
-    """Return `text` as a frame."""
-    payload = text.encode()
-    return HEADER.pack(len(payload)) + payload
-
-
 class Room:
     """The users who have joined, by nickname in lower case, in this order."""
 
@@ -81,9 +71,15 @@ class Room:
             await drain(user)
 
 
-def online(users: dict[str, User]) -> str:
+def online(users: dict) -> str:
     """Return the line that names all users."""
     return "* online: " + ", ".join(user.nick for user in users.values())
+
+
+def reply(text: str, users: dict) -> str:
+    """Return the answer to a command."""
+    word = text.split()[0]
+    return online(users) if word == "/who" else f"* unknown command: {safe(word)}"
 
 
 async def drain(user: User) -> None:
@@ -94,7 +90,7 @@ async def drain(user: User) -> None:
         user.writer.transport.abort()
 
 
-def fault(nick: str, users: dict[str, User]) -> str | None:
+def fault(nick: str, users: dict) -> str | None:
     """Return what is wrong with a nickname, or None."""
     if not NICK.fullmatch(nick):
         return "a nickname has 1 to 32 letters, digits, _ . or -"
@@ -125,14 +121,12 @@ async def log_in(user: User, room: Room) -> bool:
 async def talk(user: User, room: Room) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
     while (text := await user.receive()) is not None:
+        if text.split()[:1] == ["/quit"]:
+            return
         if text.startswith("/"):
-            word = text.split()[0]
-            if word == "/quit":
-                return
-            unknown = f"* unknown command: {UNSAFE.sub(chr(0xFFFD), word)}"
-            user.send(online(room.users) if word == "/who" else unknown)
+            user.send(reply(text, room.users))
         elif text and not text.isspace():
-            await room.broadcast(user, f"{user.nick}: {UNSAFE.sub(chr(0xFFFD), text)}")
+            await room.broadcast(user, f"{user.nick}: {safe(text)}")
 
 
 async def handle(user: User, room: Room) -> None:
@@ -163,35 +157,10 @@ async def serve(host: str, port: int) -> None:
 
     # Given a socket of one's own that does not name its protocol, asyncio would leave
     # TCP_NODELAY off; so it makes the socket.
-    server = await asyncio.start_server(accepted, host, port, backlog=socket.SOMAXCONN)
-    await serve_forever(server)
-
-
-async def serve_forever(server: asyncio.Server) -> None:
-    """Say where a server listens, and let it serve."""
-    host, port = server.sockets[0].getsockname()
-    print(f"listening on {host}:{port}", flush=True)
-    async with server:
+    async with await asyncio.start_server(accepted, host, port, backlog=socket.SOMAXCONN) as server:
+        command.announce(server.sockets[0].getsockname())
         await server.serve_forever()
 
 
-def main(serve: Callable[[str, int], Awaitable[None]]) -> int:
-    """Read the command line, serve until Ctrl-C; return the exit status."""
-    parser = ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda signum, frame: signal.raise_signal(signal.SIGINT))
-    try:
-        asyncio.run(serve(args.host, args.port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"cannot listen on {args.host}:{args.port}: {reason}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(command.run(lambda host, port: asyncio.run(serve(host, port)), __doc__))

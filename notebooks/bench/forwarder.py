@@ -5,11 +5,11 @@ It knows no users and no messages: what it costs is `recv`, `send` and the inter
 them. A chat in Python that is near it wastes little.
 """
 
-import argparse
 import selectors
-import signal
 import socket
 import sys
+
+import command
 
 CHUNK = 65_536  # the most bytes that one `recv` may return
 MAX_WAITING = 16_777_216  # bytes that wait for all together; past that nothing more is read
@@ -128,29 +128,13 @@ class Forwarder:
         peer.connection.close()
 
 
-def main() -> int:
-    """Read the command line, serve until Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # On POSIX, `create_server` sets SO_REUSEADDR.
-        listener = socket.create_server((args.host, args.port), backlog=socket.SOMAXCONN)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"cannot listen on {args.host}:{args.port}: {reason}", file=sys.stderr)
-        return 1
-    with listener:
-        try:
-            host, port = listener.getsockname()
-            print(f"listening on {host}:{port}", flush=True)
-            Forwarder(listener).serve()
-        except KeyboardInterrupt:
-            pass
-    return 0
+def serve(host: str, port: int) -> None:
+    """Forward for ever; OSError where it is impossible to listen on host:port."""
+    # On POSIX, `create_server` sets SO_REUSEADDR.
+    with socket.create_server((host, port), backlog=socket.SOMAXCONN) as listener:
+        command.announce(listener.getsockname())
+        Forwarder(listener).serve()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(serve, __doc__))

@@ -2,6 +2,8 @@
 
 The colours, after those of Okabe and Ito, differ in brightness as well: with the markers and the
 lines they can be told apart in grey and by people who see colours otherwise.
+
+Every figure is as wide as the text of the report. So its letters are as large there as here.
 """
 
 from collections.abc import Iterable
@@ -40,14 +42,20 @@ LOOKS = {  # label, colour and hatch of the phases of a broadcast
     "between": ("Python между вызовами send", "#f0b050", "////"),
     "after": ("после последнего send", "#ffffff", "...."),
 }
-NARROWEST = 7  # percent of a bar that a label needs
+NARROWEST = 9  # percent of a bar that a label needs
+NEXT = 2.4  # times smaller: a value whose label has room beside another one
+WIDTH = 6.49  # inches: the 165 mm of the report's text
+TEXT, NOTE = 9.5, 9  # points
 mpl.rcParams.update(
     {
-        "font.size": 10,
+        "font.size": TEXT,
         "font.family": "DejaVu Sans",
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.titlesize": 10.5,
+        "axes.titlesize": TEXT,
+        "figure.labelsize": TEXT,
+        "xtick.labelsize": NOTE,
+        "ytick.labelsize": NOTE,
         "axes.titlelocation": "left",
         "axes.grid": True,
         "grid.color": "#dddddd",
@@ -78,9 +86,18 @@ def ticks(axis, values: Iterable[float] | None = None) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def sized(width: float, height: float, rows: int = 1, columns: int = 1, **options):
-    """Return a figure with axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def with_room(values: Iterable[int]) -> list[int]:
+    """Return the values of a logarithmic axis whose labels do not touch; the largest is one."""
+    chosen: list[int] = []
+    for value in sorted(values, reverse=True):
+        if not chosen or chosen[-1] >= NEXT * value:
+            chosen.append(value)
+    return chosen
+
+
+def sized(height: float, rows: int = 1, columns: int = 1, **options):
+    """Return a figure with axes; `height` in inches."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 
 
@@ -106,7 +123,7 @@ def with_bars(panel: Axes, name: str, positions: list, entries: list[dict], key:
 
 def answer(summary: dict) -> Figure:
     """Draw how long a broadcast takes, against the number of clients: the whole answer."""
-    figure, panel = sized(7.2, 3.6)
+    figure, panel = sized(3.2)
     sizes = summary["parameters"]["sizes"]
     for name in NAMES:
         entries = [summary["latency"][name][str(users)] for users in sizes]
@@ -122,7 +139,7 @@ def answer(summary: dict) -> Figure:
 
 def latency_by_clients(summary: dict) -> Figure:
     """Draw p50, p95, p99 and the last recipient against the number of clients."""
-    figure, axes = sized(9.6, 7.2, 2, 2, sharex=True, sharey=True)
+    figure, axes = sized(5.8, 2, 2, sharex=True, sharey=True)
     titles = {
         "p50": "Медиана по получателям (p50)",
         "p95": "95-й процентиль (p95)",
@@ -135,17 +152,17 @@ def latency_by_clients(summary: dict) -> Figure:
             entries = [summary["latency"][name][str(users)] for users in sizes]
             with_bars(panel, name, sizes, entries, f"{measure}_us")
         panel.set(xscale="log", yscale="log", title=title)
-        ticks(panel.xaxis, sizes)
+        ticks(panel.xaxis, with_room(sizes))
         ticks(panel.yaxis)
     legend_above(figure, axes[0, 0])
-    figure.supxlabel("Клиентов в комнате", fontsize=10)
-    figure.supylabel("Задержка рассылки, мс", fontsize=10)
+    figure.supxlabel("Клиентов в комнате")
+    figure.supylabel("Задержка рассылки, мс")
     return figure
 
 
 def straight_line(samples: Samples, summary: dict) -> Figure:
     """Draw the fitted lines through the runs, and how far the runs are from them."""
-    figure, (left, right) = sized(9.6, 4.2, 1, 2)
+    figure, (left, right) = sized(3.6, 1, 2)
     for name in NAMES:
         recipients, times = points(last_of(samples, name))
         slope, constant = line(recipients, times)
@@ -165,16 +182,16 @@ def straight_line(samples: Samples, summary: dict) -> Figure:
     ticks(left.xaxis)
     ticks(left.yaxis)
     ticks(right.yaxis)
-    ticks(right.xaxis, [users - 1 for users in summary["parameters"]["sizes"]])
+    ticks(right.xaxis, with_room([users - 1 for users in summary["parameters"]["sizes"]]))
     legend_above(figure, left)
     return figure
 
 
 def latency_by_rate(summary: dict) -> Figure:
     """Draw p50 and p99 against the offered rate, with the limit that says who has broken."""
-    figure, axes = sized(9.6, 4.4, 1, 2, sharey=True)
+    figure, axes = sized(3.7, 1, 2, sharey=True)
     rates, limit = summary["parameters"]["rates"], summary["parameters"]["limit_ms"]
-    titles = ("Медиана (p50)", "99-й процентиль (p99), в кольце — колено")
+    titles = ("Медиана (p50)", "p99, в кольце — колено")
     for panel, percentile, title in zip(axes, ("p50", "p99"), titles, strict=True):
         for name in NAMES:
             measured = [rate for rate in rates if str(rate) in summary["rate"][name]]
@@ -187,23 +204,23 @@ def latency_by_rate(summary: dict) -> Figure:
         panel.axhline(limit, color="black", linewidth=0.9)
         panel.set(xscale="log", yscale="log", title=title)
         ticks(panel.xaxis, rates)
-        panel.tick_params(axis="x", labelrotation=45)
         ticks(panel.yaxis)
     back = {"facecolor": "white", "linewidth": 0, "pad": 1.5}
-    axes[0].text(rates[0], limit, f"порог {number(limit)} мс", fontsize=9, va="center", bbox=back)
+    place = {"fontsize": NOTE, "va": "center", "bbox": back}
+    axes[0].text(rates[0], limit, f"порог {number(limit)} мс", **place)
     legend_above(figure, axes[0])
-    figure.supxlabel("Сообщений в секунду от всех клиентов вместе", fontsize=10)
-    figure.supylabel("Задержка, мс", fontsize=10)
+    figure.supxlabel("Сообщений в секунду от всех клиентов вместе")
+    figure.supylabel("Задержка, мс")
     return figure
 
 
 def stalled_reader(samples: Samples) -> Figure:
     """Draw what was due to a healthy client and what it has got, step 3 beside step 4."""
-    figure, axes = sized(9.6, 4.2, 1, 2, sharex=True, sharey=True)
+    figure, axes = sized(3.6, 1, 2, sharex=True, sharey=True)
     for panel, name in zip(axes, ("step3", "step4"), strict=True):
         run = next(r for r in samples.runs if (r["experiment"], r["server"]) == ("stall", name))
         time_line(panel, samples.stall[name][0], run, name)
-        mark(panel, run["stalled_at_ms"] / 1000, "один клиент\nперестал\nчитать", left=True)
+        mark(panel, run["stalled_at_ms"] / 1000, "один\nперестал\nчитать", left=True)
         if run["cut_off_ms"] is not None:
             mark(panel, run["cut_off_ms"] / 1000, "сервер его\nотключил")
         back = {"facecolor": "white", "edgecolor": "none", "framealpha": 1}
@@ -232,12 +249,12 @@ def mark(panel: Axes, time: float, text: str, left: bool = False) -> None:
     panel.axvline(time, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
     panel.annotate(text, (time, 1), xycoords=("data", "axes fraction"),
                    xytext=(-4 if left else 4, -3), textcoords="offset points",
-                   ha="right" if left else "left", va="top", fontsize=9)  # fmt: skip
+                   ha="right" if left else "left", va="top", fontsize=NOTE)  # fmt: skip
 
 
 def nagle(samples: Samples) -> Figure:
     """Draw consecutive broadcasts with and without TCP_NODELAY, and all of them as shares."""
-    figure, (left, right) = sized(9.6, 4.2, 1, 2, sharey=True)
+    figure, (left, right) = sized(3.6, 1, 2, sharey=True)
     for variant, style in NODELAY.items():  # clients take turns in both
         last = samples.nagle[variant][0].max(axis=1)[:40] / 1000
         left.plot(np.arange(1, len(last) + 1), last, **style | {"linewidth": 0.9})
@@ -251,8 +268,8 @@ def nagle(samples: Samples) -> Figure:
         ticks(panel.yaxis)
     left.set(xlabel="Номер сообщения", ylabel="Время до последнего получателя, мс")
     left.set_title("Сообщения одно за другим")
-    label = f"{microseconds(DELAYED_ACK_US)}: наименьшая\nотсрочка подтверждения\nв Linux"
-    right.text(1, DELAYED_ACK_US / 1000 * 0.88, label, fontsize=9, va="top")
+    label = f"{microseconds(DELAYED_ACK_US)}:\nнаименьшая\nотсрочка\nподтверждения\nв Linux"
+    right.text(1, DELAYED_ACK_US / 1000 * 0.88, label, fontsize=NOTE, va="top")
     right.set_xlabel("Доля сообщений не медленнее, %")
     right.set_title("Все повторы")
     legend_above(figure, left)
@@ -261,18 +278,18 @@ def nagle(samples: Samples) -> Figure:
 
 def cost_breakdown(summary: dict) -> Figure:
     """Draw the phases of one broadcast as stacked bars."""
-    figure, panel = sized(9.6, 3.8)
+    figure, panel = sized(3.4)
     start = np.zeros(len(NAMES))
     for phase in PHASES:
         start = phase_bars(panel, summary["share"], phase, start)
     for row, total in enumerate(start):
-        panel.text(total, row, f" {microseconds(total)}", va="center", fontsize=9)
+        panel.text(total, row, f" {microseconds(total)}", va="center", fontsize=NOTE)
     panel.invert_yaxis()
     panel.grid(axis="y", visible=False)
     panel.set_xlabel("Время одной рассылки до последнего получателя, мкс")
-    panel.margins(x=0.1)
+    panel.margins(x=0.15)
     ticks(panel.xaxis)
-    figure.legend(loc="outside upper center", ncols=len(PHASES))
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -287,6 +304,6 @@ def phase_bars(panel: Axes, shares: dict, phase: str, start: np.ndarray) -> np.n
     texts = [percent(part) if part >= NARROWEST else "" for part in parts]
     back = {"facecolor": "white" if hatch else color, "linewidth": 0, "pad": 1.5}
     front = "white" if phase == "send" else "black"
-    for text in panel.bar_label(bars, texts, label_type="center", fontsize=9, color=front):
+    for text in panel.bar_label(bars, texts, label_type="center", fontsize=NOTE, color=front):
         text.set_bbox(back if text.get_text() else None)
     return start + widths

@@ -64,6 +64,7 @@ from lab.russian import bound
 
 LIBRARIES = ("numpy", "matplotlib", "psutil", "tqdm", "jupyter-client", "ipykernel")
 SUMMARY = "summary.json"
+SHOWN = 120  # pixels of a browser for an inch of a figure
 
 
 def machine() -> dict:
@@ -120,8 +121,8 @@ class Results:
     def picture(self, name: str, figure: Figure) -> Image:
         """Save a figure as SVG and PNG; return the latter, as it can be displayed."""
         figure.savefig(self.path / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(self.path / f"{name}.png", metadata={"Software": None}, dpi=160)
-        width = round(figure.get_figwidth() * 96)
+        figure.savefig(self.path / f"{name}.png", metadata={"Software": None}, dpi=200)
+        width = round(figure.get_figwidth() * SHOWN)
         return Image(filename=str(self.path / f"{name}.png"), width=width)
 
     def save(self, summary: dict, data: Samples) -> None:
