@@ -19,6 +19,7 @@ CONFIDENCE = (2.5, 97.5)  # percentiles of the resamplings
 DELAYED_ACK_US = 40_000  # for so long Linux keeps an acknowledgement back, at least
 LATE_US = 100_000  # after which a message to a healthy client counts as late
 ROUNDS = 20  # after which the weights of the line no longer change
+SLOW = 15  # percent beyond the line from which a run counts as disturbed
 
 
 def summarize(samples: Samples, parameters: Parameters) -> dict:
@@ -85,10 +86,20 @@ def last_of(samples: Samples, name: str) -> list[tuple[int, list[np.ndarray]]]:
     return [(users - 1, [rows.max(axis=1) for rows in runs]) for users, runs in found]
 
 
-def points(found: list[tuple[int, list[np.ndarray]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return recipients and the median time to the last of them, a point for each run."""
+def medians(found: list[tuple[int, list[np.ndarray]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return recipients and the median time to the last of them, for each run."""
     pairs = [(count, np.median(times)) for count, runs in found for times in runs]
     return tuple(np.array(pairs, dtype=float).T)
+
+
+def points(found: list[tuple[int, list[np.ndarray]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return recipients and the least of these medians, for each number of recipients.
+
+    What disturbs a run makes it longer and never shorter: the shortest one was disturbed least.
+    """
+    counts, times = medians(found)
+    sizes = np.unique(counts)
+    return sizes, np.array([times[counts == count].min() for count in sizes])
 
 
 def line(recipients: np.ndarray, times: np.ndarray) -> tuple[float, float]:
@@ -127,6 +138,8 @@ def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
     recipients, times = points(found)
     slope, constant = line(recipients, times)
     beyond = residuals(recipients, times, slope, constant)
+    every = residuals(*medians(found), slope, constant)
+    ahead, before = line(recipients[:-1], times[:-1])  # from all rooms but the largest
     drawn = []
     for _ in range(parameters.bootstrap):
         again = [(count, resampled(runs, chance)) for count, runs in found]
@@ -142,6 +155,10 @@ def fit(samples: Samples, name: str, parameters: Parameters) -> dict:
         "r2": round(r_squared(times, constant + slope * recipients), 4),
         "worst_residual_percent": round(float(np.abs(beyond).max()), 1),
         "worst_users": int(recipients[np.abs(beyond).argmax()]) + 1,
+        "runs": len(every),
+        "slow_runs": int((every > SLOW).sum()),
+        "largest_us": round(times[-1], 1),
+        "predicted_us": round(before + ahead * recipients[-1], 1),
     }
 
 
@@ -320,8 +337,12 @@ def nagle_cause(runs: list[np.ndarray]) -> dict:
 
 
 def shares(recorded: list[np.ndarray], runs: list[dict], users: int) -> dict:
-    """Return the phases of a broadcast: medians, scaled to their sum, less the cost of noting."""
-    rows, recipients = np.concatenate(recorded), users - 1
+    """Return the phases of a broadcast: medians, scaled to their sum, less the cost of noting.
+
+    They are of the fastest repetition, which was disturbed least.
+    """
+    rows = min(recorded, key=lambda rows: np.median(rows.sum(axis=1)))
+    recipients = users - 1
     total = np.median(rows.sum(axis=1)) / 1000
     middle = np.median(rows, axis=0)
     parts = dict(zip(PHASES, middle / middle.sum() * total, strict=True))

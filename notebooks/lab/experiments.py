@@ -1,9 +1,9 @@
 """The measurements: real servers and the load generator of `bench`, each run counted.
 
 Every run has a server process and a generator process of its own, each on a processor of its own
-where the system can do that. Its expected deliveries are
-computed here, from the number of users alone, and compared with what the generator expected and
-what came: a run that cannot be counted raises MeasurementError. Latencies are whole microseconds.
+where the system can do that. Its expected deliveries are computed here, from the number of users
+alone, and compared with what the generator expected and what came: a run that cannot be counted
+raises MeasurementError. Latencies are whole microseconds.
 """
 
 import itertools
@@ -90,10 +90,10 @@ class Laboratory:
         self.started = time.monotonic()
         self.quiet = bool(os.environ.get("CI")) or os.environ.get("LAB_PROGRESS") == "0"
 
-    def turns(self, title: str, *choices: Iterable) -> Iterable[tuple]:
+    def turns(self, title: str, *choices: Iterable, repeats: int = 0) -> Iterable[tuple]:
         """Yield every combination of choices, shuffled anew in each repetition, with progress."""
         turns = []
-        for repeat in range(1, self.parameters.repeats + 1):
+        for repeat in range(1, (repeats or self.parameters.repeats) + 1):
             combinations = list(itertools.product(*choices))
             self.chance.shuffle(combinations)
             turns += [(*combination, repeat) for combination in combinations]
@@ -151,7 +151,8 @@ class Laboratory:
 
     def measure_latency(self) -> None:
         """Send one broadcast at a time to rooms of all sizes."""
-        for users, name, repeat in self.turns("Размер комнаты", self.parameters.sizes, NAMES):
+        sizes, rounds = self.parameters.sizes, self.parameters.rounds
+        for users, name, repeat in self.turns("Размер комнаты", sizes, NAMES, repeats=rounds):
             messages = self.messages(users)
             found = self.single("latency", SERVERS[name], repeat, users, messages=messages)
             self.samples.latency.setdefault((name, users), []).append(found["samples"])

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from lab.analysis import DELAYED_ACK_US, last_of, line, points, residuals
+from lab.analysis import DELAYED_ACK_US, last_of, line, medians, points, residuals
 from lab.experiments import NAMES, PHASES, WITH, WITHOUT, Samples
 from lab.russian import fixed, microseconds, number, percent
 
@@ -45,7 +45,7 @@ LOOKS = {  # label, colour and hatch of the phases of a broadcast
 NARROWEST = 9  # percent of a bar that a label needs
 NEXT = 2.4  # times smaller: a value whose label has room beside another one
 WIDTH = 6.49  # inches: the 165 mm of the report's text
-TEXT, NOTE = 9.5, 9  # points
+TEXT, NOTE = 9.5, 8.5  # points
 mpl.rcParams.update(
     {
         "font.size": TEXT,
@@ -161,21 +161,23 @@ def latency_by_clients(summary: dict) -> Figure:
 
 
 def straight_line(samples: Samples, summary: dict) -> Figure:
-    """Draw the fitted lines through the runs, and how far the runs are from them."""
+    """Draw the lines, the runs, the points that the lines fit, and how far they are from these."""
     figure, (left, right) = sized(3.6, 1, 2)
     for name in NAMES:
-        recipients, times = points(last_of(samples, name))
+        found = last_of(samples, name)
+        recipients, times = points(found)
         slope, constant = line(recipients, times)
         style = STYLES[name]
         ends = np.array([0, recipients.max()])
         left.plot(ends, (constant + slope * ends) / 1000, **style | {"marker": ""})
-        dots = style | {"linestyle": "none"}
-        left.plot(recipients, times / 1000, **dots, alpha=0.75, markersize=4)
+        dots = style | {"linestyle": "none", "markersize": 4}
+        every, medians_of_runs = medians(found)
+        left.plot(every, medians_of_runs / 1000, **dots, alpha=0.3)
+        left.plot(recipients, times / 1000, **dots)
         left.plot([], [], **style, label=TITLES[name])
-        beyond = residuals(recipients, times, slope, constant)
-        right.plot(recipients, beyond, **dots, alpha=0.75, markersize=4)
+        right.plot(recipients, residuals(recipients, times, slope, constant), **dots, alpha=0.75)
     left.set(xlabel="Получателей", ylabel="Время до последнего получателя, мс")
-    left.set_title("Прогоны и прямая")
+    left.set_title("Прогоны (бледные) и прямая")
     right.axhline(0, color=GREY, linewidth=1)
     right.set(xscale="log", xlabel="Получателей", ylabel="Отклонение от прямой, %")
     right.set_title("Остатки")

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.analysis import LATE_US
+from lab.analysis import LATE_US, SLOW
 from lab.experiments import ALONE, CHATS, FREE, NAMES, PHASES, PINNED, WITH, WITHOUT
 from lab.figures import TITLES
 from lab.parameters import Parameters
@@ -17,15 +17,16 @@ from lab.russian import SPACE, counted, fixed, listed, microseconds, number, per
 STRAIGHT = 0.99  # the goal: R² of every line
 NEAR = 15.0  # the goal, percent: the largest residual of every line
 ALIKE = 1.15  # a ratio up to this is no difference that a text should speak of
+FAR = 1.5  # a ratio from which a text says who is ahead
 MOSTLY = 80  # percent that make a rule
 SELDOM = 10  # percent that make an exception
-ALL = 95  # percent of a latency that are as good as all of it
 FLOOR = 50  # percent of a latency from which the forwarder's share dominates
 LATE = 50  # percent of p99 from which the generator's own lateness dominates
 BUSY = 90  # percent of a core from which the generator itself is the limit
 FROZEN = 0.5  # seconds of silence at the end that make a stop for all
 AMOUNTS = (
     "repeats",
+    "rounds",
     "bootstrap",
     "sizes",
     "messages",
@@ -98,60 +99,12 @@ def latency_table(summary: dict) -> str:
     return table(header, rows)
 
 
-def fastest(summary: dict, users: int) -> tuple[str, bool]:
-    """Return the fastest chat in a room, and whether its interval is apart from all others."""
-    found = {name: summary["latency"][name][str(users)] for name in CHATS}
-    first = min(CHATS, key=lambda name: found[name]["last_us"])
-    others = [found[name]["last_low_us"] for name in CHATS if name != first]
-    return first, found[first]["last_high_us"] < min(others)
-
-
-def latency(summary: dict) -> str:
-    """Say who is fastest, whether the difference is beyond chance, and how latency grows."""
-    users, sizes = reference_size(summary), summary["parameters"]["sizes"]
-    first, apart = fastest(summary, users)
-    here = f"При {at_clients(users)} быстрее всех чатов {TITLES[first]}"
-    winners = [fastest(summary, size) for size in sizes]
-    clear = winners.count((first, True))
-    if summary["parameters"]["repeats"] == 1:
-        verdict = f"{here}; повтор один, и разброса между запусками не видно."
-    elif apart and 2 * clear > len(sizes):
-        verdict = (
-            f"{here}. Его интервал не пересекается с интервалами других ни здесь, ни в большинстве "
-            f"комнат (всего — {clear} из {len(sizes)}): разница больше разброса этого запуска."
-        )
-    elif any(name != first for name, _ in winners):
-        verdict = f"Порядок чатов меняется с размером комнаты: {order(sizes, winners)}."
-    else:
-        verdict = (
-            f"{here}, но интервалы чатов пересекаются в половине комнат или чаще: уверенно "
-            "назвать быстрейшего по этому запуску нельзя."
-        )
-    return f"{verdict}\n\n{growth(summary)}"
-
-
-def order(sizes: list[int], winners: list[tuple[str, bool]]) -> str:
-    """Say in which rooms each chat was the fastest, and in how many of them clearly."""
-    told = []
-    for name in CHATS:
-        won = [size for size, (winner, _) in zip(sizes, winners, strict=True) if winner == name]
-        if won:
-            rooms = listed([fixed(size, 0) for size in won])
-            clear = winners.count((name, True))
-            sure = f"интервалы не пересекаются в {clear} из {len(won)}"
-            told.append(
-                f"{TITLES[name]} быстрее других, когда клиентов {rooms} "
-                f"({sure if clear else 'но интервалы пересекаются'})"
-            )
-    return "; ".join(told)
-
-
 def at_clients(users: int) -> str:
     """Return the number of clients as it stands after «при»."""
     return counted(users, "клиенте", "клиентах", "клиентах")
 
 
-def growth(summary: dict) -> str:
+def latency(summary: dict) -> str:
     """Say how the time of a broadcast grows from the smallest room to the largest."""
     sizes = summary["parameters"]["sizes"]
     fewest, most = min(sizes), max(sizes)
@@ -168,7 +121,7 @@ def floor(summary: dict) -> str:
     users = str(reference_size(summary))
     bare = summary["latency"]["forwarder"][users]["last_us"]
     shares = {name: 100 * bare / summary["latency"][name][users]["last_us"] for name in CHATS}
-    told = listed([f"{TITLES[name]} — {part_of(share)}" for name, share in shares.items()])
+    told = listed([f"{TITLES[name]} — {percent(share)}" for name, share in shares.items()])
     dominated = [TITLES[name] for name, share in shares.items() if share > FLOOR]
     verdict = (
         f"Больше половины времени ({listed(dominated)}) — это не чат, а системные вызовы, "
@@ -178,19 +131,12 @@ def floor(summary: dict) -> str:
         else "Ни у одного чата эта часть не превышает половины: видны прежде всего сами серверы."
     )
     if any(share > 100 for share in shares.values()):
-        verdict += " Быть быстрее ретранслятора чат может, если разница меньше разброса."
+        verdict += " Больше 100 % значит, что разница меньше разброса."
     return (
         f"Ретранслятор, который не знает ни имён, ни сообщений, доводит рассылку до последнего "
         f"получателя за {microseconds(bare)} при {at_clients(int(users))}. От времени чатов это: "
         f"{told}. {verdict}"
     )
-
-
-def part_of(share: float) -> str:
-    """Return the forwarder's part of a latency in words."""
-    if share > 100:
-        return f"{percent(share, 3)} (он даже быстрее ретранслятора)"
-    return percent(share) if share < ALL else "практически всё"
 
 
 def fit_table(summary: dict) -> str:
@@ -228,46 +174,61 @@ def r_squared(entry: dict) -> str:
 
 def fit(summary: dict) -> str:
     """Say whether latency is a straight line, what its slope means and what it predicts."""
+    entries = summary["fit"]
     missed = [
         f"{TITLES[name]} (R² {r_squared(entry)}, остаток "
         f"{percent(entry['worst_residual_percent'])} при {at_clients(entry['worst_users'])})"
-        for name, entry in summary["fit"].items()
+        for name, entry in entries.items()
         if not goal_of(entry)
     ]
-    goal = f"Цель опыта: R² не меньше {fixed(STRAIGHT, 2)} и остатки не больше {percent(NEAR)}"
-    told = f"{goal}. Она {goal_result(missed)}"
-    bent = not goal_of(summary["fit"]["step4"])
-    return f"{told}\n\n{price(summary, bent)}\n\n{slope(summary)} {prediction(summary)}"
-
-
-def goal_result(missed: list[str]) -> str:
-    """Say which servers miss the goal."""
-    if not missed:
-        return "выполнена у всех серверов: каждый новый получатель стоит одинаково."
-    return (
+    result = (
         f"не выполнена у этих серверов: {'; '.join(missed)}. У них наклон — лишь средняя цена "
         "получателя, и выводить из него время одной рассылки нельзя."
+        if missed
+        else "выполнена у всех серверов: каждый новый получатель стоит одинаково."
+    )
+    slow, runs = (sum(entry[key] for entry in entries.values()) for key in ("slow_runs", "runs"))
+    return (
+        f"Цель опыта: R² не меньше {fixed(STRAIGHT, 2)} и остатки не больше {percent(NEAR)}. Она "
+        f"{result} Больше чем на {percent(SLOW)} выше прямой лежат {fixed(slow, 0)} из "
+        f"{counted(runs, 'прогона', 'прогонов', 'прогонов')}: им мешали чужие процессы.\n\n"
+        f"{prediction(summary)}\n\n{chats(summary)}\n\n{slope(summary)} {price(summary)}"
     )
 
 
-def price(summary: dict, bent: bool) -> str:
-    """Say whether one call of `send` costs the same in rooms of all sizes.
+def chats(summary: dict) -> str:
+    """Compare the lines of the chats: the price of a recipient, and what comes before the first."""
+    slopes = {name: summary["fit"][name]["us_per_recipient"] for name in CHATS}
+    cheap, dear = min(CHATS, key=slopes.get), max(CHATS, key=slopes.get)
+    ratio = slopes[dear] / slopes[cheap]
+    price = (
+        "Цена получателя у всех чатов почти одна: разница между наибольшей и наименьшей — "
+        f"{percent(100 * (ratio - 1))}."
+        if ratio <= ALIKE
+        else f"Дешевле всего получатель обходится чату {TITLES[cheap]}, дороже всего — "
+        f"{TITLES[dear]}: разница в {times(ratio)}."
+    )
+    starts = {name: max(summary["fit"][name]["fixed_us"], 1) for name in CHATS}
+    told = []
+    for name, start in starts.items():
+        factor = start / starts["step4"]
+        if max(factor, 1 / factor) > FAR:
+            word = "больше" if factor > 1 else "меньше"
+            told.append(f"{TITLES[name]} — {word} в {times(max(factor, 1 / factor))}")
+    compared = listed(told) or "другие чаты — почти такая же"
+    return f"{price} Постоянная часть по сравнению с шагом 4: {compared}."
 
-    `bent` says whether the line of step 4 misses the goal.
-    """
+
+def price(summary: dict) -> str:
+    """Say whether one call of `send` costs the same in rooms of all sizes."""
     found = {int(users): entry["us_per_send"] for users, entry in summary["price"].items()}
     found[summary["parameters"]["cost_users"]] = summary["share"]["step4"]["us_per_send"]
-    sizes = sorted(found)
-    told = listed([f"{number(found[users])} мкс при {users}" for users in sizes])
+    told = listed([f"{number(found[users])} мкс при {users}" for users in sorted(found)])
     change = max(found.values()) / min(found.values())
     text = f"Измерено и отдельно: один вызов `send` шага 4 стоит {told} клиентах."
     if change <= ALIKE:
-        text += " Цена вызова почти не зависит от размера комнаты."
-        return text + (" Значит, отклонения шага 4 не от неё." if bent else "")
-    text += f" Наибольшая цена больше наименьшей в {times(change)}:"
-    if bent:
-        return f"{text} это одна из причин, по которым шаг 4 отклоняется от прямой."
-    return f"{text} для прямой этого мало, чтобы отклониться дальше цели."
+        return f"{text} Цена вызова почти не зависит от размера комнаты."
+    return f"{text} Наибольшая цена больше наименьшей в {times(change)}."
 
 
 def slope(summary: dict) -> str:
@@ -285,15 +246,13 @@ def slope(summary: dict) -> str:
 
 
 def prediction(summary: dict) -> str:
-    """Compare what the line predicts for the largest room with what was measured there."""
-    users = max(summary["parameters"]["sizes"])
-    entry = summary["fit"]["step4"]
-    predicted = entry["fixed_us"] + entry["us_per_recipient"] * (users - 1)
-    measured = summary["latency"]["step4"][str(users)]["last_us"]
-    off = 100 * (measured / predicted - 1)
+    """Compare what the line of all other rooms predicts for the largest with what it was."""
+    users, entry = max(summary["parameters"]["sizes"]), summary["fit"]["step4"]
+    off = 100 * (entry["largest_us"] / entry["predicted_us"] - 1)
     told = (
-        f"Для {of_clients(users)} прямая предсказывает {microseconds(predicted)}, измерено "
-        f"{microseconds(measured)}"
+        f"Проверка: прямая шага 4, проведённая без самой большой комнаты, предсказывает для "
+        f"{of_clients(users)} {microseconds(entry['predicted_us'])}, измерено "
+        f"{microseconds(entry['largest_us'])}"
     )
     if abs(off) <= NEAR:
         return f"{told}: предсказание верно с точностью до {percent(max(abs(off), 1))}."
@@ -702,16 +661,12 @@ def cost(summary: dict) -> str:
 
 
 def before(summary: dict) -> str:
-    """Compare the broadcast with that of section 1, if there was such a room."""
-    users, total = summary["parameters"]["cost_users"], summary["share"]["step4"]["total_us"]
-    entry = summary["latency"]["step4"].get(str(users))
+    """Set the broadcast beside that of section 1, if there was such a room."""
+    entry = summary["latency"]["step4"].get(str(summary["parameters"]["cost_users"]))
     if entry is None:
         return ""
-    told = f" В разделе 1 такая же рассылка длилась {interval(entry, 'last')}, здесь — "
-    told += microseconds(total)
-    if entry["last_low_us"] <= total <= entry["last_high_us"]:
-        return f"{told}, в пределах того интервала."
-    return f"{told}: от запуска к запуску время меняется больше, чем внутри одного."
+    total = microseconds(summary["share"]["step4"]["total_us"])
+    return f" В разделе 1 такая же рассылка длилась {interval(entry, 'last')}, здесь — {total}."
 
 
 def counts(summary: dict) -> str:
@@ -720,18 +675,13 @@ def counts(summary: dict) -> str:
     runs = counted(entry["runs"], "прогон", "прогона", "прогонов")
     long = counted(entry["measurable_runs"], "прогона", "прогонов", "прогонов")
     limit = f"больше {percent(entry['disturbed_limit_percent'])} процессорного ядра"
-    if not entry["measurable_runs"]:
-        quiet = "Мешали ли им чужие процессы, в таких коротких прогонах не измерить."
-    elif not entry["disturbed_runs"]:
-        quiet = f"Ни в одном из {long}, где это измеримо, чужие процессы не занимали {limit}."
-    else:
-        quiet = (
-            f"В {fixed(entry['disturbed_runs'], 0)} из {long}, где это измеримо, чужие процессы "
-            f"занимали {limit}."
-        )
-        if 2 * entry["disturbed_runs"] > entry["measurable_runs"]:
-            advice = "закройте другие программы и повторите его"
-            quiet += f" **Числам этого запуска верить нельзя:** {advice}."
+    quiet = (
+        f"В {fixed(entry['disturbed_runs'], 0)} из {long}, где это измеримо, чужие процессы "
+        f"занимали {limit}."
+    )
+    if 2 * entry["disturbed_runs"] > entry["measurable_runs"]:
+        advice = "закройте другие программы и повторите его"
+        quiet += f" **Числам этого запуска верить нельзя:** {advice}."
     return (
         f"Всего {runs}, {fixed(entry['expected'], 0)} ожидаемых доставок, "
         f"{fixed(entry['received'], 0)} пришедших вовремя. {quiet}"
