@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,10 +44,10 @@ def one_by_one() -> None:
 
     take_batch = Room.take_batch
 
-    def take_one(self: Room) -> tuple:
+    def take_one(self: Room, said: deque) -> tuple:
         limit, self.max_pending = self.max_pending, 0  # whoever calls this has the lock
         try:
-            return take_batch(self)
+            return take_batch(self, said)
         finally:
             self.max_pending = limit
 

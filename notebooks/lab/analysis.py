@@ -378,6 +378,7 @@ def counts(samples: Samples) -> dict:
         "runs": len(runs),
         "expected": sum(run["expected"] for run in counted),
         "received": sum(run["received"] for run in counted),
+        "repeated": sum(run["repeated"] or 0 for run in runs),
         "measurable_runs": len(others),
         "disturbed_runs": sum(percent > DISTURBED for percent in others),
         "disturbed_limit_percent": DISTURBED,
