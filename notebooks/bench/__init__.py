@@ -11,5 +11,6 @@
 | `load`, `settings` | the load generator, a process of its own, and what it can be told |
 | `single`, `rate`, `saturation` | its modes |
 | `stats` | percentiles and tables |
-| `suite` | which cases are measured, in which order, and the goals |
+| `suite` | which cases are measured, in which order, and how |
+| `report` | the tables of the results, and the goals |
 """

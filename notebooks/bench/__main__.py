@@ -21,7 +21,7 @@ from tools import entry
 try:
     from tqdm import tqdm
 
-    from bench import suite
+    from bench import report, suite
     from bench.servers import SERVERS
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("bench", error, "notebooks"))
@@ -96,17 +96,6 @@ def run(args: argparse.Namespace) -> suite.Results:
     return results
 
 
-def report(results: suite.Results, servers: list[str]) -> None:
-    """Print the tables, and what went wrong."""
-    tables = [
-        suite.values_table(results, servers),
-        suite.ratios_table(results, servers),
-        suite.goals_table(results),
-        "\n".join(suite.notes(results) + results.errors()),
-    ]
-    print("\n\n".join(text for text in tables if text))
-
-
 def interrupt(signum: int, frame: object) -> None:
     """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt, and ignore further ones."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -124,7 +113,7 @@ def main() -> int:
         args.servers.remove(name)
     try:
         results = run(args)
-        report(results, args.servers)
+        print(report.text(results, args.servers))
         if args.json:
             args.json.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     except KeyboardInterrupt:

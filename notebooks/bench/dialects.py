@@ -93,18 +93,6 @@ class Frames(Raw):
         """Return what each recipient gets."""
         return self.message(f"{nick}: ".encode() + payload)
 
-    def joining_bytes(self, nick: str, users: int) -> int:
-        """Return how many bytes all users together get while `users` of them join.
-
-        Each is asked, welcomed, told who is there, and then hears of everybody who comes
-        later. All nicknames are as long as `nick`; the names of all fit into one frame.
-        """
-        once = len(self.message(b"* enter your nickname") + self.welcome(nick))
-        names = len(self.message(b"* online: ")) - len(", ")
-        joined = len(self.message(f"* {nick} joined".encode()))
-        pairs = users * (users - 1) // 2
-        return users * (once + names) + (pairs + users) * len(f"{nick}, ") + pairs * joined
-
 
 class Irc(Raw):
     """ngIRCd: everybody joins one channel and speaks there. Its CloakHost is `bench`."""

@@ -68,11 +68,7 @@ class SaturationRun:
 
     def deliveries(self) -> float:
         """Return how many messages have arrived."""
-        if self.dialect.whole:
-            return sum(self.received) / self.size
-        if self.dialect.glued:
-            return self.newlines
-        return sum(self.received) / self.dialect.size
+        return self.newlines if self.dialect.glued else sum(self.received) / self.size
 
     def pump(self, timeout: float) -> None:
         """Receive and send once, wherever that is possible."""

@@ -4,7 +4,6 @@ import selectors
 import time
 
 import numpy as np
-import psutil
 
 from bench.processors import Meter
 from bench.settings import Settings
@@ -101,10 +100,7 @@ def run_crowd(gathering: Gathering, settings: Settings) -> dict:
 
 def run_idle(gathering: Gathering, settings: Settings) -> dict:
     """Silent users: what the server does while there is nothing to do."""
-    server = psutil.Process(settings.pid)
-    switches = server.num_ctx_switches().voluntary
     meter = Meter(settings.pid)
     if gathering.pump(settings.seconds):
         raise LoadError("a server said something, although nobody had spoken")
-    busy = meter.percent()
-    return {"main_thread_wakes": server.num_ctx_switches().voluntary - switches, **busy}
+    return meter.percent()

@@ -67,7 +67,6 @@ class Gathering:
         self.users: list[User] = []
         self.awaited: dict[User, bytes] = {}
         self.tails: dict[User, bytes] = {}  # the last bytes read: what is awaited may come in two
-        self.received = 0  # bytes, by all users
         self.buffer = bytearray(BUFFER)
         self.selector = selectors.DefaultSelector()
         self.awake = False  # True: `wait` asks again and again, it never sleeps
@@ -117,14 +116,14 @@ class Gathering:
 
     def pump(self, timeout: float) -> int:
         """Read what has arrived; wait for it `timeout` seconds at most. Return the bytes."""
-        before = self.received
+        received = 0
         for key, _ in self.selector.select(timeout):
             user = key.data
             size = user.receive(self.buffer)
-            self.received += size
+            received += size
             if awaited := self.awaited.get(user):
                 self.look_for(awaited, user, bytes(self.buffer[:size]))
-        return self.received - before
+        return received
 
     def wait(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Return who has something to read, nobody after `seconds`.
