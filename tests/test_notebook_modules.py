@@ -24,6 +24,7 @@ FULL = Parameters(
     seed=1,
     repeats=3,
     rounds=3,
+    seconds=60.0,
     bootstrap=40,
     message_bytes=64,
     sizes=(2, 10, 100),
@@ -345,6 +346,26 @@ def test_phases_add_up_to_the_time_of_the_broadcast():
     assert rows.tolist() == [[10, 25, 5, 10], [10, 39, 1, 0]]
     with pytest.raises(experiments.MeasurementError):
         experiments.phases(calls, np.array([100]), np.array([130]), 3)
+
+
+def test_rooms_whose_fastest_runs_do_not_agree_are_measured_again_while_there_is_time(monkeypatch):
+    laboratory = experiments.Laboratory(replace(FULL, seconds=9.5))
+    laboratory.started, clock = 0, itertools.count()
+    monkeypatch.setattr(experiments.time, "monotonic", lambda: next(clock))
+    rooms = laboratory.samples.latency
+    rooms["step4", 2] = [np.full((5, 1), 100), np.full((5, 1), 104)]  # they agree
+    rooms["step4", 10] = [np.full((5, 9), 100), np.full((5, 9), 150)]
+    rooms["step3", 10] = [np.full((5, 9), 100)]  # nothing to compare with
+    times = {"step4": itertools.repeat(120), "step3": iter([110, 103])}
+
+    def measure_room(name: str, users: int) -> None:
+        rooms[name, users].append(np.full((5, users - 1), next(times[name])))
+
+    monkeypatch.setattr(laboratory, "measure_room", measure_room)
+    laboratory.confirm_latency()
+    assert len(rooms["step4", 2]) == 2
+    assert len(rooms["step3", 10]) == 3  # now they do
+    assert len(rooms["step4", 10]) == 2 + 8  # until there was no time
 
 
 # Samples

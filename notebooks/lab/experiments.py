@@ -8,6 +8,7 @@ raises MeasurementError. Latencies are whole microseconds.
 
 import itertools
 import json
+import math
 import os
 import random
 import statistics
@@ -33,6 +34,7 @@ WITH, WITHOUT = "with", "without"  # TCP_NODELAY, while clients take turns
 ALONE = "alone"  # without it, while one client speaks
 PINNED, FREE = "pinned", "free"  # a processor for each process, or what the system thinks fit
 WRITING = 10.0  # seconds for a server to write down its calls of `send`
+AGREE = 5  # percent by which the two fastest runs of a room may differ
 SPARE = 20  # runs that may be made again because other processes disturbed them
 PHASES = ("before", "send", "between", "after")
 FOUND = (  # what is kept of the results of every run, where it has them
@@ -93,13 +95,31 @@ class Laboratory:
         self.spare = SPARE
         self.quiet = bool(os.environ.get("CI")) or os.environ.get("LAB_PROGRESS") == "0"
 
-    def turns(self, title: str, *choices: Iterable, repeats: int = 0) -> Iterable[tuple]:
+    def measure(self) -> None:
+        """Measure everything: the rounds of section 1 in turns with what the others need.
+
+        What disturbs a machine for a minute so disturbs one round, and not all of them.
+        """
+        others = [self.measure_rates, self.measure_batches, self.measure_cost]
+        others += [self.measure_stall, self.measure_nagle, self.measure_free]
+        for turn in range(max(self.parameters.rounds, len(others))):
+            if turn < self.parameters.rounds:
+                self.measure_latency(turn + 1)
+            for measure in others[turn : turn + 1]:
+                measure()
+        self.confirm_latency()
+
+    def turns(self, title: str, *choices: Iterable) -> Iterable[tuple]:
         """Yield every combination of choices, shuffled anew in each repetition, with progress."""
         turns = []
-        for repeat in range(1, (repeats or self.parameters.repeats) + 1):
+        for repeat in range(1, self.parameters.repeats + 1):
             combinations = list(itertools.product(*choices))
             self.chance.shuffle(combinations)
             turns += [(*combination, repeat) for combination in combinations]
+        return self.progress(title, turns)
+
+    def progress(self, title: str, turns: Iterable) -> tqdm:
+        """Return turns that show how many of them are done."""
         return tqdm(turns, desc=title, unit="прогон", file=sys.stdout, disable=self.quiet)
 
     def seconds(self) -> float:
@@ -160,13 +180,29 @@ class Laboratory:
         wanted = self.parameters.deliveries // users
         return max(min(wanted, self.parameters.messages), min(20, self.parameters.messages))
 
-    def measure_latency(self) -> None:
-        """Send one broadcast at a time to rooms of all sizes."""
-        sizes, rounds = self.parameters.sizes, self.parameters.rounds
-        for users, name, repeat in self.turns("Размер комнаты", sizes, NAMES, repeats=rounds):
-            messages = self.messages(users)
-            found = self.single("latency", SERVERS[name], repeat, users, messages=messages)
-            self.samples.latency.setdefault((name, users), []).append(found["samples"])
+    def measure_latency(self, turn: int) -> None:
+        """Send one broadcast at a time to rooms of all sizes, once each."""
+        rooms = list(itertools.product(NAMES, self.parameters.sizes))
+        self.chance.shuffle(rooms)
+        for name, users in self.progress(f"Размер комнаты, круг {turn}", rooms):
+            self.measure_room(name, users)
+
+    def measure_room(self, name: str, users: int) -> None:
+        """Send one broadcast at a time to a room of this size."""
+        runs = self.samples.latency.setdefault((name, users), [])
+        about = {"repeat": len(runs) + 1, "users": users, "messages": self.messages(users)}
+        runs.append(self.single("latency", SERVERS[name], **about)["samples"])
+
+    def confirm_latency(self) -> None:
+        """Measure rooms again, as long as there is time, whose two fastest runs do not agree."""
+        rooms = self.samples.latency
+        with self.progress("Размер комнаты, ещё раз", None) as bar:
+            while self.seconds() < self.parameters.seconds:
+                open_ones = [room for room in rooms if gap(rooms[room]) > AGREE]
+                if not open_ones:
+                    return
+                self.measure_room(*min(open_ones, key=lambda room: len(rooms[room])))
+                bar.update()
 
     def measure_free(self) -> None:
         """Do the same in a room of one size, with processors that the system chooses."""
@@ -296,6 +332,12 @@ class Laboratory:
         end = start + int(found["seconds"] * 1e9)
         calls = sum(start <= begun < end for begun, _ in notes["calls"])
         self.samples.runs[-1]["send_calls"] = calls
+
+
+def gap(runs: list[np.ndarray]) -> float:
+    """Return by how many percent the second fastest run is slower than the fastest one."""
+    times = sorted(float(np.median(rows.max(axis=1))) for rows in runs)
+    return 100 * (times[1] / times[0] - 1) if len(times) > 1 else math.inf
 
 
 def rounded(value: float | None) -> float | None:

@@ -27,7 +27,8 @@ class Parameters:
 
     seed: int  # of the order of runs and of the bootstrap
     repeats: int  # of every measurement, each with a server process of its own
-    rounds: int  # the same for rooms of all sizes, from which the line is drawn
+    rounds: int  # the same for rooms of all sizes, from which the line is drawn; at least
+    seconds: float  # the time that is left until then goes to more of these rounds
     bootstrap: int  # resamplings for an interval
     message_bytes: int  # of a message, where nothing else is said
     sizes: tuple[int, ...]  # numbers of clients
