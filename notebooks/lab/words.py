@@ -16,8 +16,8 @@ from lab.russian import SPACE, counted, fixed, listed, microseconds, number, per
 
 STRAIGHT = 0.99  # the goal: R² of every line
 NEAR = 15.0  # the goal, percent: the largest residual of every line
-ALIKE = 1.15  # a ratio up to this is no difference that a text should speak of
-FAR = 1.5  # a ratio from which a text says who is ahead
+ALIKE = 1.25  # a ratio up to this is no difference that a text should speak of
+FAR = 2  # a ratio from which a text says who is ahead
 MOSTLY = 80  # percent that make a rule
 SELDOM = 10  # percent that make an exception
 FLOOR = 50  # percent of a latency from which the forwarder's share dominates
@@ -227,7 +227,8 @@ def price(summary: dict) -> str:
     change = max(found.values()) / min(found.values())
     text = f"Измерено и отдельно: один вызов `send` шага 4 стоит {told} клиентах."
     if change <= ALIKE:
-        return f"{text} Цена вызова почти не зависит от размера комнаты."
+        less = f"разница {percent(100 * (change - 1))}"
+        return f"{text} Цена вызова почти не зависит от размера комнаты: {less}."
     return f"{text} Наибольшая цена больше наименьшей в {times(change)}."
 
 
@@ -303,7 +304,8 @@ def control(summary: dict) -> str:
     elif min(ratios) < 1 / ALIKE:
         change = f"рассылка короче, самое большее в {times(1 / min(ratios))}"
     else:
-        change = "время рассылки почти то же"
+        most = max(max(ratios), 1 / min(ratios))
+        change = f"время рассылки почти то же, разница не больше {percent(100 * (most - 1))}"
     told = f"Без закрепления {change}."
     if summary["parameters"]["repeats"] > 1:
         pinned, free = (max(spread(ways[way]) for ways in found) for way in (PINNED, FREE))
@@ -455,7 +457,7 @@ def threads(summary: dict) -> str:
 def leader(better: float) -> str:
     """Say who is ahead, if step 4 is better than asyncio by a factor."""
     if max(better, 1 / better) <= FAR:
-        return f"разница меньше чем в {times(FAR)}"
+        return "разница меньше чем вдвое"
     return f"впереди {'шаг 4' if better > 1 else 'asyncio'}"
 
 
