@@ -18,7 +18,7 @@ from tools import entry
 try:
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
     from tqdm import tqdm
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("run", error, "notebooks"))
@@ -69,7 +69,7 @@ def execute(notebook: nbformat.NotebookNode) -> None:
             timeout=PATIENCE,
             kernel_name="python3",
             record_timing=False,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(HERE)}},
             on_cell_executed=lambda **_: bar.update(),
         )
@@ -96,6 +96,9 @@ def main() -> int:
         kind = "" if error.ename == "SystemExit" else f"{error.ename}: "
         print(f"run: {kind}{error.evalue}", file=sys.stderr)
         return 1
+    except (DeadKernelError, AssertionError):  # so the client ends when Ctrl-C has ended its kernel
+        print("run: stopped before the end; nothing was saved", file=sys.stderr)
+        return entry.INTERRUPTED
     notebook.metadata = nbformat.from_dict(METADATA)
     target = folder / NOTEBOOK.name if folder else NOTEBOOK
     nbformat.write(notebook, target)

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -246,6 +248,25 @@ def test_a_run_goes_where_the_option_or_else_the_environment_says(tmp_path, monk
     assert chosen_folder(quick) == chosen_folder(full) == (tmp_path / "environment").resolve()
     quick.output = tmp_path / "option"
     assert chosen_folder(quick) == (tmp_path / "option").resolve()
+
+
+@posix
+def test_ctrl_c_ends_a_run_without_a_traceback(tmp_path):
+    before = committed()
+    process = subprocess.Popen(
+        [sys.executable, str(NOTEBOOKS / "run.py"), "--quick"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob("broadcast-latency-draft-*")):  # the kernel is at work
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(errors.splitlines()) <= 1, errors
+    assert committed() == before
 
 
 def test_a_folder_that_is_none_is_told_in_one_line_at_once(tmp_path):

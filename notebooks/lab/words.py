@@ -208,15 +208,15 @@ def chats(summary: dict) -> str:
         else f"Дешевле всего получатель обходится чату {TITLES[cheap]}, дороже всего — "
         f"{TITLES[dear]}: разница в {times(ratio)}."
     )
-    starts = {name: max(summary["fit"][name]["fixed_us"], 1) for name in CHATS}
-    told = []
-    for name, start in starts.items():
-        factor = start / starts["step4"]
-        if max(factor, 1 / factor) > FAR:
-            word = "больше" if factor > 1 else "меньше"
-            told.append(f"{TITLES[name]} — {word} в {times(max(factor, 1 / factor))}")
-    compared = listed(told) if told else "у других чатов почти такая же"
-    return f"{price} Постоянная часть по сравнению с шагом 4: {compared}."
+    ours = max(summary["fit"]["step4"]["fixed_us"], 1)
+    starts = listed(
+        [
+            f"{TITLES[name]} — {percent(100 * summary['fit'][name]['fixed_us'] / ours)}"
+            for name in CHATS
+            if name != "step4"
+        ]
+    )
+    return f"{price} Постоянная часть, если у шага 4 она {percent(100, 3)}: {starts}."
 
 
 def price(summary: dict) -> str:
