@@ -217,8 +217,11 @@ def compared(samples: Samples, name: str) -> dict:
     """Return what a chat does at the rate of the comparison, and how much it can do at most."""
     p99s = [weighted_percentile(rows, 99) / 1000 for rows in samples.compared[name]]
     lost = sum(run["expected"] - run["received"] for run in runs_of(samples, "compared", name))
-    full = [run["deliveries_per_s"] for run in runs_of(samples, "saturation", name)]
+    runs = runs_of(samples, "saturation", name)
+    full, busy = ([run[key] for run in runs] for key in ("deliveries_per_s", "server_cpu_percent"))
+    busy = [percent for percent in busy if percent is not None]  # long enough to see it
     entry = ranged("p99", "ms", p99s) | {"lost": lost}
+    entry["server_cpu_percent"] = round(statistics.median(busy), 1) if busy else None
     return entry | {key: round(value) for key, value in ranged("deliveries", "per_s", full).items()}
 
 
