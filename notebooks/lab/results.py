@@ -19,8 +19,9 @@ key (SERVER is step3, step4, asyncio or forwarder):
 - `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (median of the
   runs) is within `parameters.limit_ms`, and the next one; null where there is none.
 - `compared.CHAT.p99_ms`, `.deliveries_per_s`, with `_low`, `_high` as above, and `.lost`: at
-  `parameters.batch_rate`, and as fast as it can, with `.server_cpu_percent`; CHAT is step4, single (step 4 with batches of
-  one), batched (asyncio with batches), asyncio and, where it is installed, uvloop.
+  `parameters.batch_rate`, and as fast as it can, with `.server_cpu_percent`; CHAT is step4,
+  single (step 4 with batches of one), batched (asyncio with batches), asyncio and, where it is
+  installed, uvloop.
 - `batch.SERVER.messages_per_send`: deliveries that one call of `send` carries at `.rate_per_s`.
 - `stall.SERVER.longest_gap_s`, `.silent_at_end_s`: what a healthy client saw; `.expected`,
   `.received`, `.received_percent`: all healthy clients; `.witness_expected`, `.witness_received`:

@@ -463,8 +463,9 @@ def threads(summary: dict) -> str:
 
 def leader(better: float, limit: float) -> str:
     """Say who is ahead, if step 4 is better than asyncio by a factor above a limit."""
-    if max(better, 1 / better) <= limit:
-        return f"разница меньше чем в {number(limit, 1)} раза"
+    factor = max(better, 1 / better)
+    if factor <= limit:
+        return f"разница невелика, в {times(factor)}"
     return f"впереди {'шаг 4' if better > 1 else 'asyncio'}"
 
 
