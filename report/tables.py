@@ -14,9 +14,9 @@ RUSSIAN = {
     "a newcomer who says nothing harms nobody": "молчащий новый клиент никому не мешает",
     "two quick messages stay two": "два быстрых сообщения не склеиваются",
     "a character cut in half arrives whole": "разрезанный символ приходит целым",
-    "a reader who stops harms nobody": "зависший получатель никому не мешает",
+    "a reader who stops harms nobody": "зависший получатель не останавливает остальных",
     "there is a word to leave with": "есть команда выхода",
-    "the stop of the server is told": "об остановке сервера сообщается",
+    "the stop of the server is told": "сервер предупреждает об остановке",
 }
 
 
@@ -36,7 +36,7 @@ def properties(data: dict) -> list[list[str]]:
 
 def checks(data: dict) -> list[list[str]]:
     """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
-    rows = [["Пара", "Оцениваемые", "Советы", "Первая непройденная проверка"]]
+    rows = [["Пара", "Основные", "Дополнительные", "Первая непройденная проверка"]]
     for pair, found in data["runs"]["scores"].items():
         graded = f"{found['passed']} из {found['of']}"
         hints = f"{found['hints']} из {found['of_hints']}"

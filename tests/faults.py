@@ -104,7 +104,7 @@ FAULTS = [
     Fault("2: client: status 0 when the server goes", "2c", "        os._exit(1)  # at once: the main thread may wait for a line", "        os._exit(0)"),
     Fault("2: client: does not half-close", "2c", "    connection.shutdown(socket.SHUT_WR)  # half-close: the other direction stays open\n", ""),
     Fault("2: client: closes at the end of the input", "2c", "    connection.shutdown(socket.SHUT_WR)", "    connection.shutdown(socket.SHUT_RDWR)"),
-    Fault("2: client: leaving is an error", "2c", "    leaving.set()\n", ""),
+    Fault("2: client: leaving is an error", "2c", "    leaving.set()  # before the server can answer, so that `receive` takes the end for normal\n", ""),
     Fault("2: client: carriage returns are sent", "2c", 'line.rstrip(b"\\r\\n") + b"\\n"', 'line.rstrip(b"\\n") + b"\\n"'),
     Fault("2: client: the last line without its end", "2c", 'line.rstrip(b"\\r\\n") + b"\\n"', "line.replace(b\"\\r\", b\"\")"),
     Fault("2: client: no flush", "2c", 'print(text, end="", flush=True)', 'print(text, end="")'),

@@ -50,7 +50,7 @@ def send_lines(connection: socket.socket, leaving: threading.Event) -> None:
     """Send every line of standard input; at its end say that no more will come."""
     for line in sys.stdin.buffer:
         connection.sendall(line.rstrip(b"\r\n") + b"\n")
-    leaving.set()
+    leaving.set()  # before the server can answer, so that `receive` takes the end for normal
     connection.shutdown(socket.SHUT_WR)  # half-close: the other direction stays open
 
 

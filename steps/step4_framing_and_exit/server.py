@@ -1,4 +1,4 @@
-"""Step 4: a chat of whole messages, in which nobody can hold up the others.
+"""Step 4: a chat of whole messages, in which one user cannot stop the others.
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  frames, commands, one order of events for all, an outbox for each user, a last message

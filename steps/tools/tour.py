@@ -58,7 +58,7 @@ BUILT = {
     кадры, команды, один порядок сообщений для всех, очередь на отправку (outbox) у каждого
     участника, предупреждение об остановке
 
-    A chat of whole messages, in which nobody can hold up the others
+    A chat of whole messages, in which one user cannot stop the others
     frames, commands, one order of messages for all, an outbox for each user, a last word when
     the server stops
     """,
