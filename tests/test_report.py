@@ -161,12 +161,12 @@ def test_the_check_names_every_fault_with_its_line_and_writes_nothing(copy):
 @pytest.mark.parametrize(
     ("value", "factor", "sentence"),
     [
-        ("compared.single.p99_ms", 0, "Под нагрузкой помогает отправка пачками"),
+        ("compared.single.p99_ms", 0, "При большой нагрузке помогает отправка пачками"),
         ("compared.batched.p99_ms", 999, "В обеих парах с пачками задержка меньше"),
         ("stall.step4.received", 0, "На шаге 4 остальные получили все сообщения."),
         ("stall.step3.silent_at_end_s", -0.5, "На шаге 3 остальные после этого перестали"),
-        ("latency.step4.10.last_high_us", 99, "При 10 клиентах шага 4 последний получатель"),
-        ("nagle.without.waited_percent", 0, "Без `TCP_NODELAY` отложенного подтверждения"),
+        ("latency.step4.10.last_high_us", 99, "На шаге 4 при 10 клиентах последний получатель"),
+        ("nagle.without.waited_percent", 0, "С этим параметром доля таких рассылок"),
         ("runs.scores.step4.passed", 0, "Задание выполнено"),
     ],
 )
