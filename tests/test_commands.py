@@ -99,7 +99,7 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
     [
         ("notebooks/bench", "tqdm"),
         ("notebooks/run.py", "nbformat"),
-        ("report/build.py", "matplotlib"),
+        ("report/build.py", "pypandoc"),
         ("tests/soak.py", "psutil"),
         ("tests/properties.py", "pytest"),
         ("tests/parts.py", "packaging"),
