@@ -161,7 +161,7 @@ def test_the_check_names_every_fault_with_its_line_and_writes_nothing(copy):
 @pytest.mark.parametrize(
     ("value", "factor", "sentence"),
     [
-        ("compared.single.p99_ms", 0, "При большой нагрузке помогает отправка пачками"),
+        ("compared.single.p99_ms", 0, "При большой нагрузке помогают пачки"),
         ("compared.batched.p99_ms", 999, "В обеих парах с пачками задержка меньше"),
         ("stall.step4.received", 0, "На шаге 4 остальные получили все сообщения."),
         ("stall.step3.silent_at_end_s", -0.5, "На шаге 3 остальные после этого перестали"),
