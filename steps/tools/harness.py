@@ -157,10 +157,12 @@ class Program:
         self.command = [*words, *args]
         self.story = story
         self.name = options.pop("name", Path(self.command[-1]).name)
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=self.errors, **options
-        )
+        # Read by its name: to read where the program writes would move the place at which it does.
+        with tempfile.NamedTemporaryFile(delete=False) as errors:
+            self.errors = Path(errors.name)
+            self.process = subprocess.Popen(
+                self.command, stdout=subprocess.PIPE, stderr=errors, **options
+            )
         story.programs.append(self)
         self.changed = threading.Condition()
         self.output = b""
@@ -179,10 +181,10 @@ class Program:
 
     def stderr(self) -> str:
         """Return what the program has written to standard error."""
-        if self.errors.closed:
+        try:
+            return as_text(self.errors.read_bytes())
+        except FileNotFoundError:  # the story is over
             return ""
-        self.errors.seek(0)
-        return as_text(self.errors.read())
 
     def prints(self, text: str) -> str:
         """Wait until the program has printed `text`; return all it printed."""
@@ -221,9 +223,11 @@ class Program:
             self.process.kill()
         self.process.wait()
         self.reader.join(self.story.deadline)
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
+        for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 stream.close()
+        with contextlib.suppress(OSError):  # Windows: a program that it started is still there
+            self.errors.unlink()
 
 
 class Server(Program):
