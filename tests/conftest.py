@@ -148,7 +148,7 @@ def listens_on(pid: int) -> int | None:
             for connection in one.net_connections("tcp"):
                 if connection.status == psutil.CONN_LISTEN:
                     return connection.laddr.port
-    except psutil.Error:  # it has ended
+    except (psutil.Error, RuntimeError):  # it has ended; or Windows did not tell this time
         pass
     return None
 

@@ -199,12 +199,12 @@ async def run(args: argparse.Namespace) -> int:
     except (OSError, UnicodeError) as error:
         print(f"cannot listen on {args.host}:{args.port}: {error}".split("\n")[0], file=sys.stderr)
         return 1
-    with contextlib.suppress(OSError):
-        print("listening on {}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
     stop = asyncio.Event()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         with contextlib.suppress(NotImplementedError, AttributeError):
             asyncio.get_running_loop().add_signal_handler(getattr(signal, name), stop.set)
+    with contextlib.suppress(OSError):
+        print("listening on {}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
     await stop.wait()
     server.close()
     await chat.goodbye()
