@@ -246,11 +246,14 @@ class Server(Program):
     def _wait_for_port(self, look: Callable[[int], int | None] | None) -> int:
         end = time.monotonic() + self.story.deadline
         while look and not self.ended and time.monotonic() < end:
+            with self.changed:  # most servers tell it soon, and to look is slow on Windows
+                self.changed.wait_for(
+                    lambda: self.ended or b"listening on " in self.output, 10 * GLANCE
+                )
             if b"listening on " in self.output:
                 break
             if port := look(self.process.pid):
                 return port
-            time.sleep(GLANCE)
         self.prints("listening on ")
         return int(self.prints("\n").split("\n")[0].rpartition(":")[2])
 
