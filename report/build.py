@@ -35,7 +35,6 @@ try:
     import fill
     import pdf
     import runs
-    import student
     import word
     from facts import REPORT, SOURCE, Problem
 except ModuleNotFoundError as error:
@@ -82,67 +81,58 @@ def build() -> list[str]:
     facts.write(SOURCE, filled.text.encode())
     if absent := list(checks.missing(filled.text)):
         return absent
-    content, in_word = made(filled.text)
-    facts.write(PDF, content)
-    facts.write(DOCX, in_word)
-    warn(filled.text)
-    return list(checks.problems(filled.text)) + runs.outdated()
-
-
-def made(text: str) -> tuple[bytes, bytes]:
-    """Return the PDF and the DOCX."""
-    tree = document.load(text)
-    title = student.title_page(student.load(), tree.theme)
-    print("report.pdf и report.docx …", flush=True)
-    content, pages = pdf.make(tree, title)
-    return content, word.make(tree, title, pages)
-
-
-def warn(text: str) -> None:
-    """Print what the author has not filled in yet."""
-    for line in unfilled(text):
+    tree = document.load(filled.text)
+    for path, content in made(tree).items():
+        if not holds(path, content):
+            facts.write(path, content)
+    for line in checks.placeholders(filled.text):
         print(f"предупреждение: {line}")
+    return [*checks.problems(filled.text, tree.blocks), *runs.outdated()]
 
 
-def unfilled(text: str) -> list[str]:
-    """Return what the author has not filled in yet."""
-    return student.placeholders(student.load()) + list(checks.placeholders(text))
+def made(tree: document.Document) -> dict[Path, bytes]:
+    """Return the PDF and the DOCX of a report."""
+    print("report.pdf и report.docx …", flush=True)
+    content, pages = pdf.make(tree)
+    return {PDF: content, DOCX: word.make(tree, pages)}
 
 
 def check() -> list[str]:
     """Return what is out of date or wrong."""
     filled = fill.fill(facts.read(SOURCE))
+    tree = document.load(filled.text)
     problems = filled.problems + [f"{line} — устарело: {AGAIN}" for line in filled.stale]
-    problems += [*checks.problems(filled.text), *runs.outdated()]
-    warn(filled.text)
+    problems += [*checks.problems(filled.text, tree.blocks), *runs.outdated()]
+    for line in checks.placeholders(filled.text):
+        print(f"предупреждение: {line}")
     if problems:
         return problems  # the PDF and the DOCX cannot be right before the text is
-    content, in_word = made(filled.text)
-    if not PDF.is_file() or PDF.read_bytes() != content:
-        problems.append(f"report.pdf собран не из этих файлов: {AGAIN}")
-    if not DOCX.is_file() or parts(DOCX.read_bytes()) != parts(in_word):
-        problems.append(f"report.docx собран не из этих файлов: {AGAIN}")
+    for path, content in made(tree).items():
+        if not holds(path, content):
+            problems.append(f"{path.name} собран не из этих файлов: {AGAIN}")
     return problems
 
 
 def final() -> list[str]:
     """Return what has to be done before the report is handed in."""
-    return unfilled(facts.read(SOURCE)) + check()
+    return [*checks.placeholders(facts.read(SOURCE)), *check()]
 
 
-def parts(content: bytes) -> dict[str, bytes]:
-    """Return the texts within a DOCX; the pictures are those of the PDF."""
+def holds(path: Path, content: bytes) -> bool:
+    """Return whether a file holds this content; of a DOCX, neither dates nor pictures count."""
+    if not path.is_file():
+        return False
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            names = [name for name in file.namelist() if not name.startswith("word/media/")]
-            return {name: file.read(name) for name in names}
-    except zipfile.BadZipFile:
-        return {}
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(io.BytesIO(content)) as new:
+            names = [name for name in new.namelist() if not name.startswith("word/media/")]
+            return all(old.read(name) == new.read(name) for name in names)
+    except (KeyError, OSError, zipfile.BadZipFile):  # the PDF
+        return path.read_bytes() == content
 
 
 def values() -> list[str]:
     """Print every path with its value."""
-    for path, value in facts.flat(fill.known()).items():
+    for path, value in facts.flat(facts.load()).items():
         print(f"{path} = {value}")
     return []
 
@@ -171,12 +161,12 @@ def site() -> list[str]:
     text = facts.read(SOURCE)
     if absent := list(checks.missing(text)):
         return absent
-    tree, fields = document.load(text), student.load()
+    tree, fields = document.load(text), facts.student()
     looks = {
-        "title": tree.theme,
+        "title": tree.title["theme"],
         "subtitle": f"Отчёт по лабораторной работе. {fields['subject']}",
-        "author": f"{student.authors(fields)}, группа {fields['group']}",
-        "date": f"{fields['city']}, {fields['year']}",
+        "author": f"{tree.title['author']}, группа {fields['group']}",
+        "date": tree.title["foot"],
     }
     options = [f"--metadata={name}:{value}" for name, value in looks.items()]
     html = document.pandoc(document.to_json(tree.blocks), "json", "html", *SITE, *options)

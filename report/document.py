@@ -1,35 +1,35 @@
 """The report as a tree: read by pandoc, captions joined with what they name, references linked."""
 
-import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pypandoc
 from PIL import Image
 
-from facts import REPORT, Problem
+from facts import REPORT, Problem, student
 
 READER = "gfm+tex_math_dollars-yaml_metadata_block"
-OPTIONS = ["--columns=10000"]  # keeps pandoc from giving long tables widths of its own
-KINDS = {"Рисунок": "figure", "Таблица": "table", "Листинг": "listing"}
-STEMS = {"рисун": "figure", "табли": "table", "листи": "listing"}
+NAMES = {"figure": "Рисунок", "table": "Таблица", "listing": "Листинг"}
+KINDS = {name: kind for kind, name in NAMES.items()}
+STEMS = {"рисун": "figure", "табли": "table", "листи": "listing", "[": "source"}
 BODIES = {"Table": "table", "CodeBlock": "listing"}
-N = r"(?:[А-Я]\.)?\d+"  # a number, in an appendix with its letter
-CAPTION = re.compile(rf"(Рисунок|Таблица|Листинг)\s({N})\s— .+", re.M)
 SOURCES, APPENDIX = "Список использованных источников", "Приложение"
 
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
-NUMBER = re.compile(N)
-# «рисунок 3», «на рисунках 3 и 4», «таблицах 2, 3», «листинги А.1–А.3»; not the caption itself
+N = r"(?:[А-Я]\.)?\d+"  # a number, in an appendix with its letter
+PAGE = r", [сп]\.\s[^];]+"  # «с. 15», «п. 4.2»
+CAPTION = re.compile(rf"^(Рисунок|Таблица|Листинг)\s({N})\s— .+", re.M)
+# «рисунок 3», «на рисунках 3 и 4», «листинги А.1–А.3»; not the caption itself
 REFERENCE = re.compile(
-    rf"(?!^\w+\s{N}\s— )\b(рисун|табли|листи)(\w+\s)({N}(?:(?:, |\sи\s|–){N})*)(?![\d.]*\d)",
+    rf"(?!^\w+\s{N}\s— )\b(?P<kind>рисун|табли|листи)(?P<end>\w+\s)"
+    rf"(?P<numbers>{N}(?:(?:, |\sи\s|–){N})*)(?![\d.]*\d)",
     re.M | re.I,
 )
-PAGE = r"(?:, [сп]\.\s[^];]+)?"  # «с. 15», «п. 4.2»
-CITATION = re.compile(rf"(?<!\])\[(\d+{PAGE}(?:[;,–]\s?\d+{PAGE})*)\](?!\()")
-CITED = re.compile(r"(?:^|(?<=[;,–])|(?<=[;,]\s))\d+")
+CITATION = re.compile(  # «[2, с. 15; 4–6]»
+    rf"(?<!\])(?P<kind>\[)(?P<end>)(?P<numbers>\d+(?:{PAGE})?(?:[;,–]\s?\d+(?:{PAGE})?)*)\](?!\()"
+)
 
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
@@ -38,30 +38,60 @@ MOST_WEIGHT = 40  # letters: a column of a table with longer texts gets no more 
 
 @dataclass
 class Document:
-    """The theme of the report, and its body as blocks of pandoc's tree."""
+    """The title page of the report, part by part, and the body as blocks of pandoc's tree."""
 
-    theme: str
+    title: dict
     blocks: list[dict]
 
 
 def load(text: str) -> Document:
     """Return the report as a tree; a caption and what it names are one `Div`."""
-    title, *blocks = json.loads(pandoc(outside_code(text, linked), READER, "json"))["blocks"]
-    if title["t"] != "Header" or title["c"][0] != 1:
+    parts = CODE.split(text)
+    parts[::2] = map(linked, parts[::2])
+    tree = json.loads(pandoc("".join(parts), READER, "json", "--shift-heading-level-by=-1"))
+    if "title" not in tree["meta"]:
         raise Problem("report.md:1: первая строка — тема работы: «# Тема»")
-    blocks = join_captions(without_comments(blocks))
-    raise_headings(blocks)
-    set_enumerations(blocks)
-    set_widths(blocks)
-    return Document(plain(title["c"][2]), blocks)
+    blocks = join_captions([block for block in tree["blocks"] if block["t"] != "RawBlock"])
+    for before, block in zip([{"t": ""}, *blocks], blocks, strict=False):
+        if block["t"] == "Header":
+            set_heading(block)
+        if plain(before) == SOURCES and block["t"] == "OrderedList":  # names to lead to
+            for number, item in enumerate(block["c"][1], 1):
+                item[0]["c"] = [{"t": "Span", "c": [[f"source-{number}", [], []], item[0]["c"]]}]
+        if block["t"] == "Div" and is_picture(block["c"][1][-1]):
+            looks, _, (target, _) = block["c"][1][-1]["c"][0]["c"]
+            looks[2] = [["width", f"{width(target):.1f}mm"]]
+        if block["t"] == "Div":
+            set_widths(block)
+    return Document(title_page(plain(tree["meta"]["title"])), blocks)
+
+
+def title_page(theme: str) -> dict:
+    """Return what stands on the title page, from the top; signatures: in which capacity, who."""
+    fields = student()
+    heads = [fields[name] for name in ("ministry", "university", "faculty", "department")]
+    number = f" № {fields['number']}" if fields["number"] else ""
+    subject, role = f"по дисциплине «{fields['subject']}»", fields["role"] or "Выполнил: студент"
+    signatures = [
+        (f"{role} группы {fields['group']}", fields["student"]),
+        ("", fields["coauthor"]),
+        (f"Проверил: {fields['teacher_title']}".strip(), fields["teacher"]),
+    ]
+    return {
+        "theme": theme,
+        "author": ", ".join(filter(None, (fields["student"], fields["coauthor"]))),
+        "heads": list(filter(None, heads)),
+        "title": ["ОТЧЁТ", f"по лабораторной работе{number}", subject, f"на тему: «{theme}»"],
+        "signatures": [signature for signature in signatures if signature[1]],
+        "foot": f"{fields['city']} {fields['year']}",
+    }
 
 
 def pandoc(text: str, source: str, target: str, *options: str, output: str | None = None) -> str:
     """Return a text converted by pandoc."""
+    wide = "--columns=10000"  # keeps pandoc from giving long tables widths of its own
     try:
-        return pypandoc.convert_text(
-            text, target, source, [*OPTIONS, *options], outputfile=output, sandbox=False
-        )
+        return pypandoc.convert_text(text, target, source, [wide, *options], outputfile=output)
     except RuntimeError as error:
         raise Problem(f"pandoc: {' '.join(str(error).split())}") from None
 
@@ -71,27 +101,20 @@ def to_json(blocks: list[dict]) -> str:
     return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": {}, "blocks": blocks})
 
 
-def outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Return a text with a change made to all of it that is not code."""
-    parts = CODE.split(text)
-    parts[::2] = map(change, parts[::2])
-    return "".join(parts)
-
-
 def linked(text: str) -> str:
     """Return a text with its references to figures, tables, listings and sources as links."""
 
     def link(match: re.Match) -> str:
-        target = STEMS[match[1].lower()]
-        numbers = NUMBER.sub(lambda number: f"[{number[0]}](#{target}-{number[0]})", match[3])
-        return f"{match[1]}{match[2]}{numbers}"
-
-    def cite(match: re.Match) -> str:
-        numbers = CITED.sub(lambda number: f"[{number[0]}](#source-{number[0]})", match[1])
-        return rf"\[{numbers}\]"
+        kind = STEMS[match["kind"].lower()]
+        numbers = re.sub(
+            rf"{PAGE}|{N}",
+            lambda part: part[0] if part[0][0] == "," else f"[{part[0]}](#{kind}-{part[0]})",
+            match["numbers"],
+        )
+        return rf"\[{numbers}\]" if kind == "source" else match["kind"] + match["end"] + numbers
 
     # A dash does not begin a line.
-    return CITATION.sub(cite, REFERENCE.sub(link, text)).replace(" — ", "\u00a0— ")
+    return CITATION.sub(link, REFERENCE.sub(link, text)).replace(" — ", "\u00a0— ")
 
 
 def plain(node: object) -> str:
@@ -103,7 +126,7 @@ def plain(node: object) -> str:
     match node["t"]:
         case "Str":
             return node["c"]
-        case "Code" | "Math":
+        case "Code" | "CodeBlock" | "Math":
             return node["c"][1]
         case "Space" | "SoftBreak" | "LineBreak":
             return " "
@@ -119,45 +142,6 @@ def every(kind: str, node: object) -> Iterator[dict]:
     if isinstance(node, list):
         for part in node:
             yield from every(kind, part)
-
-
-def without_comments(blocks: list[dict]) -> list[dict]:
-    """Return blocks without HTML; a picture gets its width."""
-    kept, percent = [], 100
-    for block in blocks:
-        comment = block["c"][1] if block["t"] == "RawBlock" else ""
-        if found := re.search(r"width: (\d+)%", comment):
-            percent = int(found[1])
-        elif not comment:
-            if is_picture(block):
-                looks, _, (target, _) = block["c"][0]["c"]
-                looks[2] = [["width", f"{width(target, percent):.1f}mm"]]
-                percent = 100
-            kept.append(block)
-    return kept
-
-
-def is_picture(block: dict) -> bool:
-    """Return whether a block is a paragraph with nothing but an image."""
-    return block["t"] == "Para" and [inline["t"] for inline in block["c"]] == ["Image"]
-
-
-def width(target: str, percent: int) -> float:
-    """Return how wide a picture is printed, in millimetres."""
-    path, most = REPORT / target, TEXT_WIDTH * percent / 100
-    try:
-        if path.suffix == ".svg":  # as wide as the text; a diagram is as wide as its letters ask
-            start = path.read_text("utf-8")[:2000]
-            wide, high = map(float, VIEW_BOX.search(start).groups())
-            if own := re.search(r'width="([\d.]+)mm"', start):
-                most = min(most, float(own[1]))
-        else:  # a screenshot: as wide as the text, if it is not smaller
-            with Image.open(path) as picture:
-                wide, high = picture.size
-            most = min(most, wide / 96 * 25.4)
-    except (OSError, AttributeError, ValueError):
-        raise Problem(f"{target}: не картинка. Нужен PNG или SVG с размерами (viewBox).") from None
-    return min(most, MOST_HEIGHT * wide / high)
 
 
 def join_captions(blocks: list[dict]) -> list[dict]:
@@ -177,6 +161,11 @@ def join_captions(blocks: list[dict]) -> list[dict]:
     return joined
 
 
+def is_picture(block: dict) -> bool:
+    """Return whether a block is a paragraph with nothing but an image."""
+    return block["t"] == "Para" and [inline["t"] for inline in block["c"]] == ["Image"]
+
+
 def accepts(block: dict, kind: str) -> bool:
     """Return whether a block is a caption that still wants a body, or listings more of them."""
     if block["t"] != "Div" or block["c"][0][1] != [kind]:
@@ -184,35 +173,41 @@ def accepts(block: dict, kind: str) -> bool:
     return kind == "listing" or len(block["c"][1]) == 1
 
 
-def raise_headings(blocks: list[dict]) -> None:
-    """Raise headings by a level; what has no number is a structural element."""
-    for block in blocks:
-        if block["t"] != "Header":
-            continue
-        block["c"][0] -= 1
-        if block["c"][0] == 1 and not plain(block)[0].isdigit():
-            block["c"][1][1].append("unnumbered")
-        if plain(block).startswith(APPENDIX):  # its title stands below «ПРИЛОЖЕНИЕ А»
-            name, _, title = plain(block).partition(". ")
-            first, second = ({"t": "Str", "c": line} for line in (name.upper(), title))
-            block["c"][1][1].append("appendix")
-            block["c"][2] = [first, {"t": "LineBreak"}, second]
+def set_heading(heading: dict) -> None:
+    """Mark structural elements, which have no number; the title of an appendix gets a line."""
+    level, (_, classes, _), words = heading["c"]
+    text = plain(words)
+    if level == 1 and not text[0].isdigit():
+        classes.append("unnumbered")
+    if text.startswith(APPENDIX):  # its title stands below «ПРИЛОЖЕНИЕ А»
+        name, _, title = text.partition(". ")
+        classes.append("appendix")
+        words[:] = [{"t": "Str", "c": name.upper()}, {"t": "LineBreak"}, {"t": "Str", "c": title}]
 
 
-def set_enumerations(blocks: list[dict]) -> None:
-    """Give enumerations a bracket after the number; sources a full stop and a name to lead to."""
-    for enumeration in every("OrderedList", blocks):
-        enumeration["c"][0][2] = {"t": "OneParen"}
-    for heading, block in itertools.pairwise(blocks):
-        if heading["t"] == "Header" and plain(heading) == SOURCES and block["t"] == "OrderedList":
-            block["c"][0][2] = {"t": "Period"}
-            for number, item in enumerate(block["c"][1], 1):
-                item[0]["c"] = [{"t": "Span", "c": [[f"source-{number}", [], []], item[0]["c"]]}]
+def width(target: str) -> float:
+    """Return how wide a picture is printed, in millimetres: as the text is, or less."""
+    path, most = REPORT / target, TEXT_WIDTH
+    if not path.is_file():  # checks.py tells that
+        return most
+    try:
+        if path.suffix == ".svg":  # a diagram is as wide as its letters ask
+            start = path.read_text("utf-8")[:2000]
+            wide, high = map(float, VIEW_BOX.search(start).groups())
+            own = re.search(r'width="([\d.]+)mm"', start)
+            most = min(most, float(own[1])) if own else most
+        else:  # a screenshot
+            with Image.open(path) as picture:
+                wide, high = picture.size
+            most = min(most, wide / 96 * 25.4)
+    except (OSError, AttributeError, ValueError):
+        raise Problem(f"{target}: не картинка. Нужен PNG или SVG с размерами (viewBox).") from None
+    return min(most, MOST_HEIGHT * wide / high)
 
 
-def set_widths(blocks: list[dict]) -> None:
+def set_widths(block: dict) -> None:
     """Make tables as wide as the text, and their columns as what is in them needs."""
-    for table in every("Table", [block["c"][1] for block in blocks if block["t"] == "Div"]):
+    for table in every("Table", block["c"][1]):
         _, _, columns, head, [body], _ = table["c"]
         rows = [[plain(cell[4]) for cell in row[1]] for row in [*head[1], *body[3]]]
         longest = [max(map(len, column)) for column in zip(*rows, strict=True)]

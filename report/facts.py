@@ -1,4 +1,4 @@
-"""What the report takes from elsewhere: measurements, the code of the steps, the tests' verdicts.
+"""What the report takes from elsewhere: measurements, the tests' verdicts, the student's fields.
 
 Markers of report.md name a fact by its dotted path, such as `fit.step4.us_per_recipient`; the task
 `values` of build.py prints all of them. An expression may reckon with facts and compare them.
@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ REPORT = Path(__file__).resolve().parent
 ROOT = REPORT.parent
 SOURCE = REPORT / "report.md"
 SUMMARY, RUNS = "notebooks/results/summary.json", "report/runs.json"
+STUDENT = "report/student.toml"
+NEEDED = ("university", "faculty", "subject", "group", "student", "teacher", "city", "year")
+OPTIONAL = ("ministry", "department", "number", "teacher_title", "coauthor", "role", "accessed")
 
 PATH = re.compile(r"\b[a-z]\w*(?:\.\w+)+")
 REST = re.compile(r"(?:[\d\s.+*/()<>=-]|v\d+|and|or|not)*")  # of an expression, without its paths
@@ -22,6 +26,7 @@ NUMBER_IN_CODE = re.compile(
     r'^(?:([A-Z_]+) = |.*add_argument\("--([\w-]+)".*default=)([\d_]+)\b(?!\.)', re.M
 )
 COMMENT = re.compile(r"^\s*#.*\n|\s+# .*$", re.M)
+INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
 ROUNDING = re.compile(r"\s(~|\.)(\d)$")  # ` ~2`: two digits that count; ` .2`: two decimals
 
 
@@ -50,11 +55,6 @@ def write(path: Path, content: bytes) -> None:
         ) from None
 
 
-def load() -> dict:
-    """Return all facts."""
-    return {**read_json(SUMMARY), **read_json(RUNS), "code": of_code()}
-
-
 def read_json(path: str) -> dict:
     """Return what a file of JSON holds."""
     try:
@@ -63,14 +63,34 @@ def read_json(path: str) -> dict:
         raise Problem(f"{path}:{error.lineno}: это не JSON: {error.msg}") from None
 
 
-def of_code() -> dict:
-    """Return the numbers that the programs of each step name: constants, defaults of options."""
-    facts: dict = {}
+def load() -> dict:
+    """Return all facts; of the programs, the numbers that they name and give as defaults."""
+    code: dict[str, dict] = {}
     for path in sorted(ROOT.glob("steps/step*_*/*.py")):
         numbers = NUMBER_IN_CODE.findall(path.read_text("utf-8"))
         found = {(name or option.replace("-", "_")): int(n) for name, option, n in numbers}
-        facts.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
-    return facts
+        code.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
+    return {**read_json(SUMMARY), **read_json(RUNS), "code": code, "student": student()}
+
+
+def student() -> dict[str, str]:
+    """Return the fields of student.toml as texts; those that are left out are empty."""
+    try:
+        fields = tomllib.loads(read(STUDENT))
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"{STUDENT}: ошибка в записи: {error}. Текст пишут в кавычках.") from None
+    for name, value in fields.items():
+        if name not in NEEDED + OPTIONAL:
+            known = ", ".join(NEEDED + OPTIONAL)
+            raise Problem(f"{STUDENT}: неизвестное поле {name!r}. Есть такие: {known}.")
+        if type(value) not in (str, int) or re.search(r"[\x00-\x1f\x7f]", str(value)):
+            wanted = "нужна строка текста в кавычках или целое число"
+            raise Problem(f"{STUDENT}: поле {name!r}: {wanted}")
+    texts = {name: INITIALS.sub("\u00a0", str(value).strip()) for name, value in fields.items()}
+    for name in NEEDED:
+        if not texts.get(name):
+            raise Problem(f"{STUDENT}: поле {name!r} не заполнено")
+    return dict.fromkeys(OPTIONAL, "") | texts
 
 
 def digest(paths: Iterable[str]) -> str:
@@ -91,31 +111,26 @@ def flat(data: dict, prefix: str = "") -> dict:
     return paths
 
 
+def look_up(path: str, data: dict) -> float | str:
+    """Return the fact with a dotted path."""
+    value = flat(data).get(path)
+    if not isinstance(value, int | float | str):
+        raise Problem(f"нет значения {path}. Все значения: python report/build.py values")
+    return value
+
+
 def evaluate(expression: str, data: dict) -> float | str | bool:
     """Return what an expression of facts and numbers comes to."""
-    found: dict[str, float | str] = {}
-
-    def name(path: re.Match) -> str:
-        found[f"v{len(found)}"] = look_up(path[0], data)
-        return f"v{len(found) - 1}"
-
-    text = PATH.sub(name, expression)
+    found = [look_up(path, data) for path in PATH.findall(expression)]
+    names = iter(range(len(found)))
+    text = PATH.sub(lambda _: f"v{next(names)}", expression)
     if not REST.fullmatch(text):
         raise Problem(f"не понять выражения «{expression}»: возможны пути, числа, + - * / и < > ==")
     try:
-        return eval(text, {"__builtins__": {}}, found)
+        known = {f"v{number}": value for number, value in enumerate(found)}
+        return eval(text, {"__builtins__": {}}, known)
     except (SyntaxError, TypeError, ZeroDivisionError) as error:
         raise Problem(f"«{expression}» не вычислить: {error}") from None
-
-
-def look_up(path: str, data: dict) -> float | str:
-    """Return the fact with a dotted path."""
-    place: object = data
-    for key in path.split("."):
-        place = place.get(key) if isinstance(place, dict) else None
-    if not isinstance(place, int | float | str):
-        raise Problem(f"нет значения {path}. Все значения: python report/build.py values")
-    return place
 
 
 def show(marker: str, data: dict) -> str:

@@ -5,28 +5,24 @@
     <!-- choose: CONDITION | WORDS | OTHER WORDS -->WORDS<!-- /choose -->       words by numbers
     <!-- claim: CONDITION -->                                    has to be true, or the build stops
 
-Kinds of blocks: `listing FILE NAME...` (without docstrings), `file FILE`, `table NAME` and
-`output NAME`. facts.py tells what expressions are. GitHub shows none of the comments.
+blocks.py has the kinds of blocks, facts.py tells what expressions are. GitHub shows no comments.
 """
 
-import inspect
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import blocks
 import facts
-import listings
-import student
-import tables
 from facts import Problem
 
-BLOCK = re.compile(r"^<!-- fill: (?P<what>.*?) -->\n(?P<old>.*?)^<!-- end -->$", re.M | re.S)
+# What a marker encloses holds no other one: with a lost end it would take in the author's text.
+BLOCK = re.compile(
+    r"^<!-- fill: (?P<what>.*) -->\n(?P<old>(?:(?!<!-- (?:fill|end)).*\n)*)<!-- end -->$", re.M
+)
 INLINE = re.compile(
-    r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>.*?)<!-- /(?P=kind) -->"
+    r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>[^<\n]*)<!-- /(?P=kind) -->"
 )
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
-OPENING = re.compile(r"<!-- (?:fill|value|choose): ")
-WIDTH = re.compile(r"<!-- width: \d+% -->")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
 
@@ -42,84 +38,48 @@ class Filled:
 
 def fill(text: str) -> Filled:
     """Return a text with what its markers stand for."""
-    filled = Filled(text)
-    check_markers(filled)
-    if not filled.problems:
-        data = known()
-        check_claims(filled, data)
-        # What stands within lines first: it changes no number of a line.
-        replace(filled, INLINE, lambda match: inline(match["kind"], match["what"], data))
-        replace(filled, BLOCK, lambda match: f"\n{block(match['what'], data)}\n\n")
-    return filled
-
-
-def known() -> dict:
-    """Return everything that an expression can name."""
-    return {**facts.load(), "student": student.load()}
-
-
-def replace(filled: Filled, marker: re.Pattern, new: Callable[[re.Match], str]) -> None:
-    """Replace what stands between markers, and note what was out of date or wrong."""
-    before = filled.text
-
-    def one(match: re.Match) -> str:
-        start, end = match.span("old")
-        try:
-            text = new(match)
-        except Problem as problem:
-            filled.problems.append(f"{place(before, match.start())}: {problem}")
-            return match[0]
-        if text != match["old"]:
-            filled.stale.append(f"{place(before, match.start())}: {match['what']}")
-        return before[match.start() : start] + text + before[end : match.end()]
-
-    filled.text = marker.sub(one, before)
-
-
-def place(text: str, position: int) -> str:
-    """Return the file and the line of a position."""
-    return f"report.md:{text.count(chr(10), 0, position) + 1}"
-
-
-def check_markers(filled: Filled) -> None:
-    """Note comments that are no markers, and markers without their other half."""
-
-    def emptied(match: re.Match) -> str:
-        if len(OPENING.findall(match[0])) > 1:
-            return match[0]  # the first one has no end: this is the end of another one
-        return "\n" * match[0].count("\n")
-
-    rest = without_code(filled.text)
-    for marker in (BLOCK, INLINE, CLAIM, WIDTH):
-        rest = marker.sub(emptied, rest)
+    filled, rest, data = Filled(text), without_code(text), facts.load()
+    for marker in (BLOCK, INLINE, CLAIM):
+        rest = marker.sub(lines_of, rest)
     for left in COMMENT.finditer(rest):
         filled.problems.append(
             f"{place(rest, left.start())}: {left[0]} — не метка или метка без пары. "
             "Все метки названы в report/README.md."
         )
-
-
-def check_claims(filled: Filled, data: dict) -> None:
-    """Note each sentence that the numbers contradict."""
-    for match in CLAIM.finditer(filled.text):
-        here = place(filled.text, match.start())
-        line = filled.text[: match.start()].rpartition("\n")[2]
-        sentence = " ".join(SENTENCE.search(COMMENT.sub("", line))[0].split())
+    for match in CLAIM.finditer(text):
         try:
-            if not facts.evaluate(match[1], data):
-                known = facts.PATH.sub(
-                    lambda path: f"{path[0]} (= {facts.look_up(path[0], data)})", match[1]
-                )
-                filled.problems.append(
-                    f"{here}: числа противоречат предложению «{sentence}»: неверно, что {known}. "
-                    "Перепишите предложение и условие в метке claim."
-                )
+            check_claim(match, data)
+        except Problem as problem:
+            filled.problems.append(f"{place(text, match.start())}: {problem}")
+    # What stands within lines first: it changes no number of a line.
+    replace(filled, INLINE, data)
+    replace(filled, BLOCK, data)
+    return filled
+
+
+def replace(filled: Filled, marker: re.Pattern, data: dict) -> None:
+    """Replace what stands between markers, and note what was out of date or wrong."""
+    before = filled.text
+
+    def one(match: re.Match) -> str:
+        start, end = (position - match.start() for position in match.span("old"))
+        here = place(before, match.start())
+        try:
+            new = enclosed(match.groupdict().get("kind", "fill"), match["what"], data)
         except Problem as problem:
             filled.problems.append(f"{here}: {problem}")
+            return match[0]
+        if new != match["old"]:
+            filled.stale.append(f"{here}: {match['what']}")
+        return match[0][:start] + new + match[0][end:]
+
+    filled.text = marker.sub(one, before)
 
 
-def inline(kind: str, what: str, data: dict) -> str:
-    """Return a value, or the words that a condition chooses."""
+def enclosed(kind: str, what: str, data: dict) -> str:
+    """Return a block, a value, or the words that a condition chooses."""
+    if kind == "fill":
+        return f"\n{blocks.block(what, data)}\n\n"
     if kind == "value":
         return facts.show(what, data)
     parts = [part.strip() for part in what.split("|")]
@@ -129,24 +89,29 @@ def inline(kind: str, what: str, data: dict) -> str:
     return yes if facts.evaluate(condition, data) else no
 
 
-def block(what: str, data: dict) -> str:
-    """Return the Markdown of a block."""
-    kind, *words = what.split()
-    kinds = {
-        "listing": listings.definitions,
-        "file": listings.whole_file,
-        "table": lambda name: tables.table(name, data),
-        "output": lambda name: tables.output(name, data),
-    }
-    if kind not in kinds:
-        raise Problem(f"неизвестный вид метки {kind!r}; есть: {', '.join(kinds)}")
-    try:
-        inspect.signature(kinds[kind]).bind(*words)
-    except TypeError:
-        raise Problem(f"метка {kind}: не те слова после вида: {' '.join(words)}") from None
-    return kinds[kind](*words)
+def check_claim(match: re.Match, data: dict) -> None:
+    """Raise Problem if the numbers contradict the sentence before a claim."""
+    if facts.evaluate(match[1], data):
+        return
+    line = match.string[: match.start()].rpartition("\n")[2]
+    sentence = " ".join(SENTENCE.search(COMMENT.sub("", line))[0].split())
+    values = facts.PATH.sub(lambda path: f"{path[0]} (= {facts.look_up(path[0], data)})", match[1])
+    raise Problem(
+        f"числа противоречат предложению «{sentence}»: неверно, что {values}. "
+        "Перепишите предложение и условие в метке claim."
+    )
+
+
+def place(text: str, position: int) -> str:
+    """Return the file and the line of a position."""
+    return f"report.md:{text.count(chr(10), 0, position) + 1}"
+
+
+def lines_of(match: re.Match) -> str:
+    """Return the ends of the lines of what was found, so that numbers of lines stay."""
+    return "\n" * match[0].count("\n")
 
 
 def without_code(text: str) -> str:
     """Return a text with its blocks of code emptied, line for line."""
-    return re.sub(r"^```.*?^```", lambda code: "\n" * code[0].count("\n"), text, flags=re.M | re.S)
+    return re.sub(r"^```.*?^```", lines_of, text, flags=re.M | re.S)

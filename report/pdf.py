@@ -1,7 +1,6 @@
 """The PDF: the tree goes through pandoc to Typst, which lays it out as gost.typ says."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib
@@ -9,7 +8,6 @@ import typst
 
 from document import SOURCES, Document, every, pandoc, plain, to_json
 from facts import REPORT, ROOT, Problem
-from student import TitlePage
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # the same on every machine
 START = '#import "/report/gost.typ": *\n#show: report\n'
@@ -18,7 +16,7 @@ MOST_CELLS = 60  # of a table that moves like a figure
 APPENDIX_SIZE = "#code-size.update(8pt)"
 
 
-def make(document: Document, title: TitlePage) -> tuple[bytes, list[int]]:
+def make(document: Document) -> tuple[bytes, list[int]]:
     """Return the PDF, and the pages on which its headings stand."""
     blocks = [part for block in document.blocks for part in to_typst(block)]
     body = pandoc(to_json(blocks), "json", "typst")
@@ -27,7 +25,7 @@ def make(document: Document, title: TitlePage) -> tuple[bytes, list[int]]:
         "root": ROOT,
         "font_paths": [FONTS],
         "ignore_system_fonts": True,
-        "sys_inputs": {"title": json.dumps(asdict(title), ensure_ascii=False)},
+        "sys_inputs": {"title": json.dumps(document.title, ensure_ascii=False)},
     }
     try:
         return typst.compile(**source), json.loads(typst.eval(expression=PAGES, **source))

@@ -10,17 +10,11 @@ from pathlib import Path
 import facts
 from facts import ROOT, RUNS, Problem
 
-TESTS = (
-    "test_step1_echo.py",
-    "test_step2_two_user.py",
-    "test_step3_multi_threaded.py",
-    "test_framing.py",
-    "test_step4_framing_and_exit.py",
-)
+STEPS = ("step1_echo", "step2_two_user", "step3_multi_threaded", "step4_framing_and_exit")
+TESTS = [f"tests/test_{name}.py" for name in (*STEPS, "framing")]
 QUIET = ["-q", "-n", "2", "-r", "N", "--color", "no", "-p", "no:cacheprovider"]
 RESULT = re.compile(r"^\d+ (?:passed|failed|error).* in .*$", re.M)
 COUNT = re.compile(r"(\d+) (passed|xfailed|skipped)")
-AGAIN = "Повторите: python report/build.py runs"
 
 
 def make(folder: str = "") -> list[str]:
@@ -45,17 +39,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 def run_tests() -> dict:
     """Run the tests of the steps; return how many have passed, and what pytest has printed."""
-    lines, counts = [], {"passed": 0, "xfailed": 0, "skipped": 0}
-    for test in TESTS:
-        print(f"pytest {test} … ", end="", flush=True)
-        done = run("-m", "pytest", *QUIET, f"tests/{test}")
-        result = RESULT.search(done.stdout)
-        print(result[0] if result else "нет результата", flush=True)
-        if done.returncode or not result:
-            raise Problem(f"тесты {test} не прошли: python -m pytest tests/{test}")
-        lines += [f"$ python3 -m pytest -q tests/{test}", result[0]]
-        for count, word in COUNT.findall(result[0]):
-            counts[word] += int(count)
+    print("pytest … ", end="", flush=True)
+    done = run("-m", "pytest", *QUIET, *TESTS)
+    result = RESULT.search(done.stdout)
+    print(result[0] if result else "нет результата", flush=True)
+    if done.returncode or not result:
+        raise Problem(f"тесты не прошли: python -m pytest {' '.join(TESTS)}")
+    counts = {word: int(count) for count, word in COUNT.findall(result[0])}
+    lines = ["$ python3 -m pytest -q " + " \\\n    ".join(TESTS), result[0]]
     return {"tests": counts, "output": {"tests": "\n".join(lines)}}
 
 
@@ -75,10 +66,8 @@ def judged(folder: Path) -> dict:
     hints = [check["status"] for check in found["checks"] if not check["graded"]]
     failed = {check["id"] for check in found["checks"] if check["status"] == "fail"}
     return {
-        "passed": found["score"],
-        "of": found["of"],
-        "hints": hints.count("pass"),
-        "of_hints": len(hints),
+        **{"passed": found["score"], "of": found["of"]},
+        **{"hints": hints.count("pass"), "of_hints": len(hints)},
         "failed": next((words.Words("ru").title(n) for n in checks.ORDER if n in failed), "—"),
     }
 
@@ -91,5 +80,6 @@ def digest() -> str:
 
 def outdated() -> list[str]:
     """Tell if the programs were changed after they were run."""
-    known = facts.read_json(RUNS)["runs"]["sources"]
-    return [] if known == digest() else [f"{RUNS}: проверены не эти программы. {AGAIN}"]
+    if facts.read_json(RUNS)["runs"]["sources"] == digest():
+        return []
+    return [f"{RUNS}: проверены не эти программы. Повторите: python report/build.py runs"]

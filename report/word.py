@@ -6,9 +6,9 @@ change how the report looks, change the styles of reference.docx in Word.
 
 import datetime
 import io
+import itertools
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -21,15 +21,13 @@ from docx.table import Table
 from docx.text.paragraph import Paragraph
 
 import pdf
-from document import SOURCES, Document, every, pandoc, plain, to_json
+from document import Document, every, pandoc, plain, to_json
 from facts import REPORT
-from student import TitlePage
 
 PANDOC = ("--syntax-highlighting=none", f"--reference-doc={REPORT / 'reference.docx'}")
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
 PPI = 240  # pixels per inch of a picture
 CAPTIONS = {"figure": "Image Caption", "table": "Table Caption", "listing": "Listing Caption"}
-MOST_ROWS = 15  # of a table that is kept on one page
 PICTURE = """#set page(width: auto, height: auto, margin: 0pt, fill: white)
 #image(bytes(sys.inputs.svg), format: "svg", width: eval(sys.inputs.width))"""
 
@@ -47,9 +45,9 @@ LINE = '<w:tcBorders><w:bottom w:val="single" w:sz="4" w:color="000000"/></w:tcB
 WIDTHS = Mm(80).twips, Mm(25).twips, Mm(60).twips  # in which capacity, the line to sign on, who
 
 
-def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
+def make(document: Document, pages: list[int]) -> bytes:
     """Return the DOCX; `pages` are those of the headings, for the contents until Word counts."""
-    blocks = [*front(title), *contents(document.blocks, pages)]
+    blocks = [*front(document.title), *contents(document.blocks, pages)]
     with tempfile.TemporaryDirectory() as folder:
         blocks += [part for block in document.blocks for part in to_word(block, Path(folder))]
         path = Path(folder, "report.docx")
@@ -57,11 +55,13 @@ def make(document: Document, title: TitlePage, pages: list[int]) -> bytes:
         pandoc(to_json(blocks), "json", "docx", places, *PANDOC, output=str(path))
         word = docx.Document(str(path))
     finish(word)
-    word.sections[0].first_page_footer.paragraphs[0].text = title.foot
+    word.sections[0].first_page_footer.paragraphs[0].text = document.title["foot"]
     properties = word.core_properties
-    properties.title, properties.author = title.theme, title.author
+    properties.title, properties.author = document.title["theme"], document.title["author"]
     properties.created = properties.modified = DAY
-    return saved(word)
+    content = io.BytesIO()
+    word.save(content)
+    return content.getvalue()
 
 
 def raw(kind: str, xml: str) -> dict:
@@ -80,13 +80,13 @@ def text(words: str) -> dict:
     return {"t": "Str", "c": words}
 
 
-def front(title: TitlePage) -> list[dict]:
+def front(title: dict) -> list[dict]:
     """Return the title page."""
-    first, *others, theme = title.title
-    lines = [("Title Page", line) for line in title.heads]
+    first, *others, theme = title["title"]
+    lines = [("Title Page", line) for line in title["heads"]]
     lines += [("Title Page Heading", first), *(("Title Page", line) for line in others)]
     rows = []
-    for signature in title.signatures:
+    for signature in title["signatures"]:
         role, name = map(escape, signature)
         cells = zip(WIDTHS, ("", LINE, ""), (role, "", name), strict=True)
         rows.append(f"<w:tr>{''.join(CELL.format(*cell) for cell in cells)}</w:tr>")
@@ -113,7 +113,13 @@ def contents(blocks: list[dict], pages: list[int]) -> list[dict]:
 
 
 def to_word(block: dict, folder: Path) -> list[dict]:
-    """Return a block as Word wants it: with styles for captions, pictures in pixels."""
+    """Return a block as Word wants it: with styles for captions and code, pictures in pixels."""
+    if block["t"] == "CodeBlock":
+        return [code(block, "Source Code")]
+    if block["t"] == "OrderedList":
+        for item in block["c"][1]:
+            if next(every("Span", item), None):  # a source
+                item[:] = [styled("Bibliography", item[0]["c"])]
     if block["t"] == "Header" and "unnumbered" in block["c"][1][1]:
         name, classes, _ = block["c"][1]
         style = "Appendix Heading" if "appendix" in classes else "Structural Heading"
@@ -122,12 +128,21 @@ def to_word(block: dict, folder: Path) -> list[dict]:
         return [block]
     (name, [kind], _), (caption, *bodies) = block["c"]
     head = styled(CAPTIONS[kind], caption["c"], name)
-    if kind != "figure":
+    if kind == "table":
         return [head, *bodies]
+    if kind == "listing":
+        style = "Source Code Small" if "." in name else "Source Code"  # in the appendix
+        return [head, *(code(body, style) for body in bodies)]
     for image in every("Image", bodies):
         looks, _, target = image["c"]
         target[0] = in_pixels(target[0], dict(looks[2])["width"], folder)
     return [styled("Figure", bodies[0]["c"]), head]
+
+
+def code(block: dict, style: str) -> dict:
+    """Return a listing as a paragraph."""
+    lines = ([text(line), {"t": "LineBreak"}] for line in block["c"][1].splitlines())
+    return styled(style, list(itertools.chain.from_iterable(lines))[:-1])
 
 
 def in_pixels(target: str, width: str, folder: Path) -> str:
@@ -135,30 +150,16 @@ def in_pixels(target: str, width: str, folder: Path) -> str:
     if not target.endswith(".svg"):
         return target
     path = folder / f"{len(list(folder.iterdir()))}.png"
-    svg = (REPORT / target).read_text("utf-8")
-    inputs = {"svg": svg, "width": width}
+    inputs = {"svg": (REPORT / target).read_text("utf-8"), "width": width}
     fonts = {"font_paths": [pdf.FONTS], "ignore_system_fonts": True}
-    drawn = typst.compile(PICTURE.encode(), format="png", ppi=PPI, sys_inputs=inputs, **fonts)
-    path.write_bytes(drawn)
+    typst.compile(PICTURE.encode(), str(path), format="png", ppi=PPI, sys_inputs=inputs, **fonts)
     return path.name  # the DOCX keeps it: the same everywhere
 
 
 def finish(word: docx.document.Document) -> None:
-    """Set what pandoc leaves open: small code, the list of sources, tables, lists, new pages."""
-    style, small = "", False
-    for paragraph in word.paragraphs:
-        if paragraph.style.name == "Structural Heading" and paragraph.text == SOURCES:
-            style = "Bibliography"
-        small = small or paragraph.style.name == "Appendix Heading"
-        if style and paragraph._p.pPr.numPr is not None:
-            paragraph.style = word.styles[style]
-        if small and paragraph.style.name == "Source Code":
-            paragraph.style = word.styles["Source Code Small"]
+    """Set what pandoc leaves open: tables, lists, where the body begins, fields to count anew."""
     first = next(part for part in word.paragraphs if part.style.name == "Heading 1")
     first.paragraph_format.page_break_before = True
-    for run in word.element.body.iter(qn("w:rStyle")):
-        if run.get(qn("w:val")) == "VerbatimChar" and is_listing(run):
-            run.getparent().remove(run)  # as large as its paragraph says
     update = OxmlElement("w:updateFields")
     update.set(qn("w:val"), "true")
     word.settings.element.find(qn("w:rsids")).addprevious(update)
@@ -172,32 +173,14 @@ def finish(word: docx.document.Document) -> None:
         indent.set(qn("w:hanging"), str(Mm(7).twips))
 
 
-def is_listing(style) -> bool:
-    """Return whether the style of a run is that of code within a listing."""
-    paragraph = next(style.iterancestors(qn("w:p")))
-    return (paragraph.pPr.style or "").startswith("SourceCode")
-
-
 def set_table(table: Table, style: docx.styles.style.ParagraphStyle) -> None:
-    """Give the cells of a table their style; keep rows, and small tables, on one page."""
-    for cell in table._cells:
-        for paragraph in cell.paragraphs:
-            paragraph.style = style
-    for row in table.rows:
+    """Give the cells of a table their style; keep it on one page, where it fits, and its rows."""
+    for number, row in enumerate(table.rows, 1):
         row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
-    if len(table.rows) <= MOST_ROWS:
-        for cell in table._cells[: -len(table.columns)]:
-            cell.paragraphs[0].paragraph_format.keep_with_next = True
+        for cell in row.cells:
+            cell.paragraphs[0].style = style
+            if number < len(table.rows):
+                cell.paragraphs[0].paragraph_format.keep_with_next = True
     following = table._tbl.getnext()
     if following.tag == qn("w:p"):
         Paragraph(following, table._parent).paragraph_format.space_before = Pt(14)
-
-
-def saved(word: docx.document.Document) -> bytes:
-    """Return the file, every part of it dated the same."""
-    now, fixed = io.BytesIO(), io.BytesIO()
-    word.save(now)
-    with zipfile.ZipFile(now) as parts, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in parts.namelist():
-            file.writestr(zipfile.ZipInfo(name), parts.read(name), zipfile.ZIP_DEFLATED)
-    return fixed.getvalue()

@@ -101,7 +101,7 @@ def spoil(copy: Path) -> list[str]:
 
     change(steps / "step1_echo/server.py", r"^def echo\(connection", "def echo(peer")
     double(copy / "notebooks/results/summary.json", value)
-    change(copy / "report/tables.py", "третий участник получает", "третий участник слышит")
+    change(copy / "tests/properties.py", "третий участник слышит", "третий участник видит")
     change(copy / "report/diagrams/step4.mmd", r"\Z", "\n%% changed\n")
     (copy / "report/pictures/step3.svg").unlink()
     change(report, r"(fill: listing \S+step2_two_user/server\.py) \S+", r"\1 no_such_function")
@@ -124,11 +124,11 @@ def spoil(copy: Path) -> list[str]:
         r"report\.md:\d+: нет значения runs\.tests\.no_such_value\b",
         rf"{HERE}diagrams/step4\.svg не соответствует .*build\.py pictures diagrams/step4",
         r"report\.md:\d+: pictures/step3\.svg: нет файла",
-        rf"report\.md:\d+: Рисунок {figure}: на него нет ссылки",
+        rf"report\.md:\d+: Рисунок {figure}: нет ссылки в тексте",
         r"report\.md:\d+: «Таблица 20» должен иметь номер 2",
         r"report\.md:\d+: Таблица 2: ссылка есть, а подписи нет",
         r"report\.md:\d+: программа без подписи: напишите над ней «Листинг N — …»",
-        rf"report\.md:\d+: источника \[{source}\] нет в списке",
+        rf"report\.md:\d+: источник \[{source}\]: ссылка есть, а в списке нет",
         r"report\.md:\d+: раздела 88 нет",
         r"report\.md:\d+: поставьте перед меткой value слово",
         r"report/runs\.json: проверены не эти программы",

@@ -102,7 +102,7 @@ def test_no_letter_of_the_report_is_printed_smaller_than_8_points(svg):
     text = svg.read_text("utf-8")
     target = os.path.relpath(svg, REPORT)
     width = float(document.VIEW_BOX.search(text)[1])
-    point = document.width(target, 100) / width / 25.4 * 72  # for a unit of the picture
+    point = document.width(target) / width / 25.4 * 72  # for a unit of the picture
     sizes = [float(size) for size in re.findall(r"font(?:-size)?[:=][\s\"]*([\d.]+)", text)]
     # matplotlib draws letters as outlines, in a font of 100 units, scaled down.
     sizes += [

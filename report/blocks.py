@@ -1,0 +1,150 @@
+"""The blocks that the build writes into report.md: listings, tables, what programs have printed.
+
+A listing is cut out of the code by the names of its definitions, so that it cannot drift from it.
+"""
+
+import ast
+import inspect
+import itertools
+import re
+import sys
+
+from facts import ROOT, Problem, read, show
+
+STEPS = (1, 2, 3, 4)
+HAS_BODY = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def block(what: str, data: dict) -> str:
+    """Return the Markdown that a marker asks for, such as `listing FILE NAME...`."""
+    kind, *words = what.split()
+    kinds = {
+        "listing": definitions,
+        "file": lambda path: fenced(read(path)),
+        "table": lambda name: table(name, data),
+        "output": lambda name: output(name, data),
+    }
+    if kind not in kinds:
+        raise Problem(f"неизвестный вид метки {kind!r}; есть: {', '.join(kinds)}")
+    try:
+        inspect.signature(kinds[kind]).bind(*words)
+    except TypeError:
+        raise Problem(f"метка {kind}: не те слова после вида: {' '.join(words)}") from None
+    return kinds[kind](*words)
+
+
+def fenced(text: str, language: str = "python") -> str:
+    """Return a text as a block of code in Markdown."""
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def output(name: str, data: dict) -> str:
+    """Return what a program printed when it was run for the report."""
+    if name not in data["runs"]["output"]:
+        raise Problem(f"нет вывода {name!r}: python report/build.py runs")
+    return fenced(data["runs"]["output"][name], "text")
+
+
+def definitions(path: str, name: str, *others: str) -> str:
+    """Return a block with definitions without docstrings; methods under the line of their class."""
+    text = read(path)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise Problem(f"{path}:{error.lineno}: это не Python: {error.msg}") from None
+    lines, shown = ["", *text.splitlines(), ""], []
+    hidden = docstrings(tree, lines)
+    owners = ["", *(each.rpartition(".")[0] for each in (name, *others))]
+    for each, (before, owner) in zip((name, *others), itertools.pairwise(owners), strict=True):
+        if shown:
+            shown += [""] if owner and owner == before else ["", ""]
+        if owner and owner != before:
+            shown.append(lines[find(tree, owner, path).lineno])
+        node = find(tree, each, path)
+        first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
+        while lines[first - 1].lstrip().startswith("#"):  # the comment above
+            first -= 1
+        shown += [lines[n] for n in range(first, node.end_lineno + 1) if n not in hidden]
+    return fenced("\n".join(shown))
+
+
+def find(tree: ast.Module, name: str, path: str) -> ast.stmt:
+    """Return the definition of a function, a class or a constant with a dotted name."""
+    place = tree
+    for part in name.split("."):
+        for node in getattr(place, "body", []):
+            targets = getattr(node, "targets", None) or [getattr(node, "target", node)]
+            if part in [getattr(target, "id", getattr(target, "name", "")) for target in targets]:
+                place = node
+                break
+        else:
+            raise Problem(f"в файле {path} нет {name}: исправьте имя в метке")
+    return place
+
+
+def docstrings(tree: ast.Module, lines: list[str]) -> set[int]:
+    """Return the numbers of the lines of docstrings; a lone docstring stays."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, HAS_BODY) and ast.get_docstring(node) and len(node.body) > 1:
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            found.update(range(first, last + 1 + (not lines[last + 1].strip())))
+    return found
+
+
+def table(name: str, data: dict) -> str:
+    """Return a table as Markdown: numbers to the right, marks in the middle."""
+    if name not in TABLES:
+        raise Problem(f"неизвестная таблица {name!r}; есть: {', '.join(TABLES)}")
+    try:
+        head, *body = TABLES[name](data)
+    except KeyError as error:
+        raise Problem(f"для таблицы {name} нет данных {error}") from None
+    rule = [alignment(column) for column in zip(*body, strict=True)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
+
+
+def alignment(column: tuple[str, ...]) -> str:
+    """Return how a column is aligned, as Markdown says it."""
+    if all(re.fullmatch("[✓✗–]", cell) for cell in column):
+        return ":-:"
+    return "--:" if all(re.fullmatch(r"[\d\s,()–−]+", cell) for cell in column) else "---"
+
+
+def properties(data: dict) -> list[list[str]]:
+    """Return which step has which property, from the registry that the tests run."""
+    sys.path[:0] = [str(ROOT / "steps"), str(ROOT / "tests")]
+    from properties import PROPERTIES
+
+    rows = [["Свойство", *(f"Шаг {step}" for step in STEPS)]]
+    for prop in PROPERTIES:
+        marks = ("✓" if n >= prop.first else "✗" if n >= prop.applies_from else "–" for n in STEPS)
+        rows.append([prop.russian.replace("*", r"\*"), *marks])
+    return rows
+
+
+def checks(data: dict) -> list[list[str]]:
+    """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
+    rows = [["Пара", "Основные", "Дополнительные", "Первая непройденная проверка"]]
+    for pair, found in data["runs"]["scores"].items():
+        graded = f"{found['passed']} из {found['of']}"
+        hints = f"{found['hints']} из {found['of_hints']}"
+        rows.append([pair.replace("step", "Шаг "), graded, hints, found["failed"]])
+    return rows
+
+
+def batches(data: dict) -> list[list[str]]:
+    """Return how late chats with batches and without are under load."""
+
+    def p99(chat: str) -> str:
+        words = (f"compared.{chat}.p99{end}_ms ~2" for end in ("", "_low", "_high"))
+        return "{} ({}–{})".format(*(show(word, data) for word in words))
+
+    return [
+        ["Сервер", "С пачками", "По одному сообщению"],
+        ["с потоками выполнения (шаг 4)", p99("step4"), p99("single")],
+        ["на `asyncio`", p99("batched"), p99("asyncio")],
+    ]
+
+
+TABLES = {"batches": batches, "properties": properties, "checks": checks}
