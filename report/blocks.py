@@ -6,7 +6,6 @@ A listing is cut out of the code by the names of its definitions, so that it can
 import ast
 import inspect
 import itertools
-import re
 import sys
 
 from facts import ROOT, Problem, read, show
@@ -93,22 +92,14 @@ def docstrings(tree: ast.Module, lines: list[str]) -> set[int]:
 
 
 def table(name: str, data: dict) -> str:
-    """Return a table as Markdown: numbers to the right, marks in the middle."""
+    """Return a table as Markdown."""
     if name not in TABLES:
         raise Problem(f"неизвестная таблица {name!r}; есть: {', '.join(TABLES)}")
     try:
-        head, *body = TABLES[name](data)
+        rows = TABLES[name](data)
     except KeyError as error:
         raise Problem(f"для таблицы {name} нет данных {error}") from None
-    rule = [alignment(column) for column in zip(*body, strict=True)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
-
-
-def alignment(column: tuple[str, ...]) -> str:
-    """Return how a column is aligned, as Markdown says it."""
-    if all(re.fullmatch("[✓✗–]", cell) for cell in column):
-        return ":-:"
-    return "--:" if all(re.fullmatch(r"[\d\s,()–−]+", cell) for cell in column) else "---"
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def properties(data: dict) -> list[list[str]]:
@@ -116,7 +107,7 @@ def properties(data: dict) -> list[list[str]]:
     sys.path[:0] = [str(ROOT / "steps"), str(ROOT / "tests")]
     from properties import PROPERTIES
 
-    rows = [["Свойство", *(f"Шаг {step}" for step in STEPS)]]
+    rows = [["Свойство", *(f"Шаг {step}" for step in STEPS)], ["---", *[":-:"] * len(STEPS)]]
     for prop in PROPERTIES:
         marks = ("✓" if n >= prop.first else "✗" if n >= prop.applies_from else "–" for n in STEPS)
         rows.append([prop.russian.replace("*", r"\*"), *marks])
@@ -125,7 +116,7 @@ def properties(data: dict) -> list[list[str]]:
 
 def checks(data: dict) -> list[list[str]]:
     """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
-    rows = [["Пара", "Основные", "Дополнительные", "Первая непройденная проверка"]]
+    rows = [["Пара", "Основные", "Дополнительные", "Первая непройденная проверка"], ["---"] * 4]
     for pair, found in data["runs"]["scores"].items():
         graded = f"{found['passed']} из {found['of']}"
         hints = f"{found['hints']} из {found['of_hints']}"
@@ -142,6 +133,7 @@ def batches(data: dict) -> list[list[str]]:
 
     return [
         ["Сервер", "С пачками", "По одному сообщению"],
+        ["---", "--:", "--:"],
         ["с потоками выполнения (шаг 4)", p99("step4"), p99("single")],
         ["на `asyncio`", p99("batched"), p99("asyncio")],
     ]

@@ -36,7 +36,6 @@ PAGE = """<w:r><w:tab/></w:r><w:r><w:fldChar w:fldCharType="begin" w:dirty="true
 <w:r><w:instrText xml:space="preserve"> PAGEREF {} \\h </w:instrText></w:r>
 <w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>{}</w:t></w:r>
 <w:r><w:fldChar w:fldCharType="end"/></w:r>"""
-BOOKMARK = '<w:bookmarkStart w:id="{0}" w:name="{1}"/>', '<w:bookmarkEnd w:id="{0}"/>'
 SIGNATURES = """<w:tbl><w:tblPr><w:tblStyle w:val="TitlePageTable"/><w:tblW w:w="0" w:type="auto"/>
 <w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid/>{}</w:tbl>"""
 CELL = """<w:tc><w:tcPr><w:tcW w:w="{}" w:type="dxa"/>{}<w:vAlign w:val="bottom"/></w:tcPr>
@@ -101,14 +100,12 @@ def contents(blocks: list[dict], pages: list[int]) -> list[dict]:
     """Return the contents; mark the headings for it."""
     entries = []
     headings = [block for block in blocks if block["t"] == "Header"]
-    for number, (heading, page) in enumerate(zip(headings, pages, strict=True), 9000):
-        level, _, words = heading["c"]
-        mark = f"_Toc{number}"
+    for number, (heading, page) in enumerate(zip(headings, pages, strict=True), 1):
+        level, looks, words = heading["c"]
+        looks[0] = f"heading{number}"  # its bookmark
         if level < 3:
-            line = [text(plain(words)), raw("RawInline", PAGE.format(mark, page))]
+            line = [text(plain(words)), raw("RawInline", PAGE.format(looks[0], page))]
             entries.append(styled(f"TOC {level}", line))
-        start, end = (raw("RawInline", half.format(number, mark)) for half in BOOKMARK)
-        words[:] = [start, *words, end]
     return [styled("TOC Heading", [text("Содержание")]), *entries]
 
 
