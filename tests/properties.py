@@ -115,7 +115,7 @@ def told(chat: Chat) -> None:
     3,
     "a newcomer who says nothing harms nobody",
     "faults",
-    "клиент, который подключился и молчит, никому не мешает",
+    "молчащий новый клиент никому не мешает",
 )
 def silent_newcomer(chat: Chat) -> None:
     chat.connect("silent", reads=False)
@@ -139,7 +139,7 @@ def two_quick_messages(chat: Chat) -> None:
     4,
     "a character cut in half arrives whole",
     "frames",
-    "символ, разрезанный на границе байтов, приходит целым",
+    "символ, разрезанный пополам, приходит целым",
     applies_from=3,
 )
 def cut_character(chat: Chat) -> None:
@@ -155,7 +155,7 @@ def cut_character(chat: Chat) -> None:
     4,
     "a reader who stops harms nobody",
     "slow",
-    "клиент, который перестал читать, никому не мешает, и его отключают",
+    "зависший получатель никому не мешает, его отключают",
     applies_from=3,
 )
 def stopped_reader(chat: Chat) -> None:
@@ -187,7 +187,7 @@ def word_to_leave(chat: Chat) -> None:
     4,
     "the stop of the server is told",
     "stop",
-    "об остановке сервера узнают все: * server is shutting down",
+    "все узнают об остановке: * server is shutting down",
 )
 def stop_is_told(chat: Chat) -> None:
     if os.name != "posix":
