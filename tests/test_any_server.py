@@ -120,13 +120,16 @@ def test_the_verdict_names_the_first_cause_and_tells_its_story(tmp_path):
 def test_the_traceback_of_the_server_is_in_the_story(tmp_path):
     server = changed(tmp_path, 3, ("    user = User(connection)\n", "    user = Usr(connection)\n"))
     done = judge(3, server, tests=["test_property[two-people-talk-at-once]"])
-    assert "NameError: name 'Usr' is not defined" in done.stdout.partition("вердикт")[2]
+    verdict = done.stdout.partition("вердикт")[2]
+    assert "сервер написал в stderr:\n" in verdict
+    assert "NameError: name 'Usr' is not defined" in verdict
 
 
 def test_a_server_that_does_not_flush_fails_in_just_that(tmp_path):
     server = changed(tmp_path, 3, ("getsockname()), flush=True)", "getsockname()))"))
     done = judge(3, server, "-k", "property or first_line")
     assert "Исправьте сначала: первая строка вывода" in done.stdout
+    assert "сервер ожидает строку 'listening on '" in done.stdout
     assert "Итог: пройдено 4 из 5" in done.stdout
 
 

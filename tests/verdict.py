@@ -24,6 +24,7 @@ VERBS = {
     "connects": "подключается",
     "connects and does not read": "подключается и ничего не читает",
 }
+WHO = {"everybody": "тест", "server": "сервер", "client": "клиент"}
 # How the harness puts it, and what a student reads. What is not here stays as it is.
 WORDS = [
     (r"nothing came within ([\d.]+) s", r"за \1 с ничего не пришло"),
@@ -94,14 +95,17 @@ def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
     events = story.last(who)
     lines = ["..."] if len(events) > MOST_EVENTS else []
     for name, verb, what in events[-MOST_EVENTS:]:
-        lines.append(f"{name} {VERBS.get(verb, verb)} {shown(what) if what else ''}".rstrip())
+        words = (WHO.get(name, name), VERBS.get(verb, verb), shown(what) if what else "")
+        lines.append(" ".join(words).rstrip())
     if who:
-        lines += [f"{who} ожидает {russian(expected)}", f"но: {russian(instead)}"]
+        lines += [f"{WHO.get(who, who)} ожидает {russian(expected)}", f"но: {russian(instead)}"]
     else:
         lines.append(first_line(excinfo))
     for line in story.complaints():
-        line = re.sub(r"(\w+) has ended with status (.+)", r"\1 завершился с кодом \2", line)
-        lines.append(line.replace("wrote to standard error:", "написал в stderr:"))
+        name, space, rest = line.partition(" ")
+        rest = re.sub("^has ended with status", "завершился с кодом", rest)
+        rest = rest.replace("wrote to standard error:", "написал в stderr:")
+        lines.append(f"{WHO.get(name, name)}{space}{rest}")
     return lines
 
 
