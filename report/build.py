@@ -139,9 +139,7 @@ def values() -> list[str]:
 
 def pictures(*names: str) -> list[str]:
     """Draw the pictures with these names anew, or all."""
-    import diagrams
-
-    makers = {f"diagrams/{path.stem}": diagrams.make for path in diagrams.FOLDER.glob("*.mmd")}
+    makers = {f"diagrams/{path.stem}": drawing.diagram for path in drawing.DIAGRAMS.glob("*.mmd")}
     if os.name == "nt":
         print(f"картинки терминалов пропущены: {drawing.NO_TERMINALS}")
     else:

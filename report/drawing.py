@@ -1,44 +1,49 @@
-"""What the drawn pictures of the report share: how wide they are, and a mark of their sources."""
+"""Draws the diagrams (Mermaid), and keeps pictures with a mark of their sources. build.py asks."""
 
+import json
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
-from facts import ROOT, Problem, digest
+from facts import REPORT, ROOT, Problem, digest
 
-PRINTED = 165  # mm: how wide a picture may be, on A4 between margins of 30 and 15 mm
+DIAGRAMS = REPORT / "diagrams"
+LOOK = DIAGRAMS / "look.json"  # for Mermaid; life lines run through texts, so these get a white rim
 NO_TERMINALS = (
-    "в Windows нет псевдотерминалов. Запустите в WSL, оставьте картинки как есть "
-    "или вставьте свои снимки экрана: report/README.md, пункт 6."
+    "в Windows их не снять. Оставьте прежние или вставьте свои: report/README.md, пункт 6"
 )
-MARK = re.compile(r"<!-- (\w+) of (.*) -->\n\Z")
 
 
-def on_paper(svg: str, scale: float = 0) -> str:
-    """Return an SVG on white; `scale` is millimetres for a unit, without it a unit is a pixel."""
+def diagram(name: str, path: Path) -> None:
+    """Draw a diagram: diagrams/NAME.mmd becomes an SVG."""
+    import mermaidx  # here: whatever else is in this file works on machines for which there is none
+
+    source = DIAGRAMS / f"{Path(name).name}.mmd"
+    look = json.loads(LOOK.read_text("utf-8"))
+    try:
+        svg = mermaidx.render(source.read_text("utf-8"), config=look).svg()
+    except RuntimeError as error:  # its second line shows the place
+        raise Problem(f"{source.name}: {' '.join(str(error).splitlines()[:2])}") from None
+    frame = r'(?<=height=")\d+(?=" class="rect")'  # it ends at the last arrow
+    svg = re.sub(frame, lambda height: str(int(height[0]) + 8), svg)
+    save(svg, path, 0.18, [source, LOOK, Path(__file__)])  # 16 px are 8.2 pt
+
+
+def save(svg: str, path: Path, scale: float, sources: list[Path]) -> None:
+    """Write a picture, a unit of it `scale` mm, with the names and the hash of its sources."""
     start, _, body = svg.partition(">")
-    corner = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', start).groups()
-    x, y, width, height = map(float, corner)
-    if width * scale > PRINTED + 0.01:
-        raise Problem(f"{width * scale:.0f} мм: картинка шире страницы; сделайте её уже")
-    unit = "mm" if scale else ""
-    lengths = f'width="{width * (scale or 1):.2f}{unit}" height="{height * (scale or 1):.2f}{unit}"'
+    x, y, *size = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', start).groups()
+    width, height = (f"{float(length) * scale:.2f}mm" for length in size)
     start = re.sub(r' (?:width|height|style)="[^"]*"', "", start)
-    # White, for readers have dark themes.
-    return f'{start} {lengths}><rect x="{x}" y="{y}" width="100%" height="100%" fill="#fff"/>{body}'
-
-
-def save(svg: str, path: Path, sources: Iterable[Path]) -> None:
-    """Write a picture, with the names and the hash of what it was made from at the end."""
+    white = f'<rect x="{x}" y="{y}" width="100%" height="100%" fill="#fff"/>'  # on a dark page, too
     names = sorted(Path(os.path.relpath(source, ROOT)).as_posix() for source in sources)
     mark = f"<!-- {digest(names)} of {' '.join(names)} -->\n"
-    path.write_text(f"{svg}\n{mark}", "utf-8", newline="\n")
+    svg = f'{start} width="{width}" height="{height}">{white}{body}\n{mark}'
+    path.write_text(svg, "utf-8", newline="\n")
 
 
 def is_current(path: Path) -> bool:
     """Return whether a picture was made from its sources as they are now."""
-    found = MARK.search(path.read_text("utf-8").replace("\r\n", "\n"))
-    names = found[2].split() if found else []
-    there = names and all((ROOT / name).is_file() for name in names)
-    return bool(there) and found[1] == digest(names)
+    found = re.search(r"<!-- (\w+) of (.*) -->\n\Z", path.read_text("utf-8"))
+    names = found[2].split() if found else [""]
+    return all((ROOT / name).is_file() for name in names) and found[1] == digest(names)

@@ -1,17 +1,14 @@
 """Pictures of terminals: real programs at real pseudo-terminals. build.py makes them.
 
 `pictures/step1` to `step4` are for the report, `screens/chat` and `tour` for README.md at the top.
-Each pane is a shell in a terminal of its own; what is typed there is bold. A session waits for
-what the screens show: it takes as long as the programs take, and shows the same each time but for
-the ports of clients and the order in which a server that stops lets users go.
+What is typed is bold. A session waits for what the screens show: it takes as long as the programs
+take, and shows the same each time but for the order in which a server that stops lets users go.
 """
 
 import contextlib
-import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -24,290 +21,161 @@ sys.path.append(str(ROOT / "tests"))
 import screen
 from tools.harness import STEPS, NotAsTold, Story
 
-PORT = 8080  # where the programs meet unless told otherwise
-ENTER, CTRL_C, CTRL_D = "\r", "\x03", "\x04"
-NARROW, WIDE = 45, 64  # columns: two narrow terminals side by side are printed in 8 pt
-ROWS = 120  # nothing scrolls away
+PORT = 8080  # where the programs meet
+LISTENING = f"listening on 127.0.0.1:{PORT}"
+CTRL_C, CTRL_D = "\x03", "\x04"
+ECHO = {CTRL_C: "^C", CTRL_D: ""}  # what a terminal shows of them
+NARROW, ROWS = 45, 150  # columns of a terminal of the report: of two on a page, 14 px are 8.2 pt
+CHAR, LINE, BAR, GAP = 14 * 0.602, 18, 24, 8  # px: 14 px is the size of the font in START
+COLOURS = {"default": "#1f2328", "brown": "#9a6700", "magenta": "#8250df", "cyan": "#0a7c8c"}
+START = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 {:.2f} {}" font-size="14" \
+font-family="'DejaVu Sans Mono', Menlo, Consolas, monospace">"""
+FRAME = '<rect x="{:.2f}" y="{}" width="{:.2f}" height="{}" fill="{}" stroke="#777"/>'
 
-FONT_SIZE = 14
-CHAR, LINE = FONT_SIZE * 0.602, 18  # what a character of DejaVu Sans Mono takes
-PAD, BAR, GAP = 8, 26, 8  # around the text, the height of a title bar, between panes
-BLACK, GREY = "#1f2328", "#555"
-COLOURS = {"default": BLACK, "red": "#cf222e", "green": "#1a7f37", "brown": "#9a6700"}
-COLOURS |= {"magenta": "#8250df", "cyan": "#0a7c8c"}
+# Who, what they type, what they see then, what all other users see. After two: the words typed.
+Deed = tuple[str, ...]
+Line = list[tuple[str, str, bool]]  # texts, with their colours and whether they are bold
+
+
+def step3() -> Iterator[Deed]:
+    """Three users give their nicknames and talk; one leaves, then the server stops."""
+    yield "сервер", "python3 server.py", LISTENING
+    for nick in ("Анна", "Борис", "Вера"):
+        yield nick, "python3 client.py", "* enter your nickname"
+        yield nick, nick, f"* welcome, {nick}", f"* {nick} joined"
+    yield "Анна", "всем привет!"
+    yield "Борис", "привет, Анна"
+    yield "Вера", "здравствуйте"
+    yield "Борис", CTRL_D, "", "* Борис left"
+    yield "Анна", "Борис ушёл, нас двое"
+    yield "сервер", CTRL_C, ""
+
+
+def step4(server: str, nicks: list[str], hello: str, answer: str, at: str = "") -> Iterator[Deed]:
+    """Users talk, the last one asks /who, the second leaves with /quit; the server stops."""
+    yield server, f"python3 {at}server.py", LISTENING
+    for nick in nicks:
+        yield nick, f"python3 {at}client.py --nick {nick}", f"* welcome, {nick}", f"* {nick} joined"
+    yield nicks[0], hello
+    yield nicks[1], answer
+    yield nicks[-1], "/who", f"* online: {', '.join(nicks)}"
+    yield nicks[1], "/quit", "* bye", f"* {nicks[1]} left"
+    yield server, "", f"{nicks[1]} left: bye"
+    yield server, CTRL_C, ""
+
+
+STEP1 = [
+    ("сервер", "python3 server.py", LISTENING),
+    ("клиент", "python3 client.py", ""),
+    *(("клиент", line, line) for line in ("привет", "TCP передаёт байты, а не сообщения")),
+    ("клиент", CTRL_D, ""),
+    ("сервер", CTRL_C, ""),
+]
+STEP4 = step4("сервер", ["Анна", "Борис", "Вера"], "всем привет!", "привет, Анна")
+CHAT = step4("server", ["ann", "bob"], "hi, who is here?", "just me", f"steps/{STEPS[4].name}/")
+TOUR = ("python3 steps", "python3 steps 3 --no-pause --lang en", "Went as told: 7 of 7.")
+LIMITS = "limit: Two quick messages become one", "limit: There is no word to leave with"
+STORIES = {  # the step, the columns, the deeds, the lines between which the picture is taken
+    "pictures/step1": (1, NARROW, STEP1),
+    "pictures/step3": (3, NARROW, [*step3()]),
+    "pictures/step4": (4, NARROW, [*STEP4]),
+    "screens/chat": (4, 64, [*CHAT]),
+    "screens/tour": (3, 80, [TOUR], *LIMITS),
+}
 
 
 class Pane(screen.Terminal):
-    """A shell in a terminal of its own; it remembers what was typed where."""
+    """A program in a terminal of its own, which remembers what was typed where."""
 
-    def __init__(self, title: str, folder: Path, columns: int, story: Story) -> None:
-        self.title, self.folder, self.columns = title, folder, columns
-        self.typed: dict[int, tuple[int, int]] = {}  # line: where what was typed begins and ends
-        self.prompt = "$ "
-        self.shown = slice(None)  # which lines are drawn
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        world = {"PATH": path, "PS1": self.prompt, "LC_ALL": "C.UTF-8", "TERM": "xterm"}
-        if folder != ROOT:  # it is for paper, where only what is typed is bold
-            world["NO_COLOR"] = "1"
-        super().__init__(["sh"], story, name=title, cwd=folder, env=world)
-        with self.changed:
-            self.process.setwinsize(ROWS, columns)
-            self.screen.resize(ROWS, columns)
-
-    def waits_at(self, text: str) -> None:
-        """Wait until the cursor stands behind `text`."""
-        with self.changed:
-            found = self.changed.wait_for(
-                lambda: self.lines_to_cursor()[-1].endswith(text), self.story.deadline
-            )
-        if not found:
-            shown = "\n    ".join(["the screen shows", *self.lines()])
-            self.story.fail(self.name, f"the cursor behind {text!r}", shown)
-
-    def lines_to_cursor(self) -> list[str]:
-        """Return what stands above the cursor and left of it."""
-        lines, cursor = self.screen.display, self.screen.cursor
-        return [*map(str.rstrip, lines[: cursor.y]), lines[cursor.y][: cursor.x]]
+    def __init__(self, who: str, command: str, folder: Path, columns: int, story: Story) -> None:
+        self.command, self.prompt = command, f"{who}> " if "--nick" in command else ""
+        self.typed: dict[int, range] = {}  # line: columns
+        world = {"LC_ALL": "C.UTF-8", "TERM": "xterm", "NO_COLOR": "1" * (columns == NARROW)}
+        program = [sys.executable, *command.split()[1:]]
+        super().__init__(program, story, who, (ROWS, columns), cwd=folder, env=world)
 
     def enters(self, text: str) -> None:
-        """Type a line at the prompt."""
+        """Type a line at the prompt, or press a key."""
         self.waits_at(self.prompt)
-        self.types(text)
-        self.waits_at(text)
-        end = self.screen.cursor.x
-        self.typed[self.screen.cursor.y] = (end - len(text), end)
-        self.types(ENTER)
+        end = len(self.prompt + ECHO.get(text, text))
+        self.typed[self.screen.cursor.y] = range(len(self.prompt), end)
+        self.types(text if text in ECHO else f"{text}\r")
 
-    def ends(self, key: str = "") -> None:
-        """Press a key that ends the program, or none if it ends by itself; wait for the shell."""
-        self.types(key)
-        self.prompt = "$ "
-        self.waits_at(self.prompt)
-        for number, line in enumerate(self.lines_to_cursor()):
-            if key == CTRL_C and line.startswith("^C"):
-                self.typed[number] = (0, len("^C"))
-
-
-class Session(contextlib.ExitStack):
-    """The terminals of a session: the server's, and one for each user."""
-
-    def __init__(self, folder: Path, columns: int) -> None:
-        super().__init__()
-        self.folder, self.columns, self.story = folder, columns, Story()
-        self.port = free_port()
-        self.panes: list[Pane] = []
-
-    def open(self, title: str) -> Pane:
-        """Open a terminal."""
-        if self.columns == NARROW:
-            title = f"Терминал {len(self.panes) + 1}: {title}"
-        pane = self.enter_context(Pane(title, self.folder, self.columns, self.story))
-        self.panes.append(pane)
-        return pane
-
-    def run(self, title: str, command: str, prompt: str = "") -> Pane:
-        """Open a terminal and start a program there, which shows `prompt` when it wants a line."""
-        pane = self.open(title)
-        pane.enters(f"python3 {command}" + ("" if self.port == PORT else f" --port {self.port}"))
-        pane.prompt = prompt
-        return pane
-
-    def serve(self, title: str = "сервер", folder: str = "") -> Pane:
-        """Start the server; it is ready when this returns."""
-        server = self.run(title, f"{folder}server.py")
-        server.shows(f"listening on 127.0.0.1:{self.port}")
-        return server
-
-
-def free_port(wanted: int = PORT) -> int:
-    """Return the port that is wanted if nobody listens there, else any other."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def all_show(users: Iterable[Pane], line: str) -> None:
-    """Wait until all users see a line."""
-    for user in users:
-        user.shows(line)
-
-
-def all_end(users: Iterable[Pane], last: str) -> None:
-    """Wait until all users have seen a line and their programs have ended."""
-    all_show(users, last)
-    for user in users:
-        user.ends()
-
-
-def says(author: Pane, text: str, others: Iterable[Pane], label: str = "") -> None:
-    """Let a user type a line; all others see it behind the label."""
-    author.enters(text)
-    all_show(others, f"{label}{text}")
-
-
-def step1(session: Session) -> None:
-    """What a client sends comes back."""
-    server = session.serve()
-    client = session.run("клиент", "client.py")
-    for line in ("привет", "TCP передаёт байты, а не сообщения"):
-        client.enters(line)
-        client.shows(line, times=2)
-    client.ends(CTRL_D)
-    server.ends(CTRL_C)
-
-
-def step3(session: Session) -> None:
-    """Three users give their nicknames and talk; one leaves, then the server stops."""
-    server = session.serve()
-    users: list[Pane] = []
-    for nick in ("Анна", "Борис", "Вера"):
-        user = session.run(nick, "client.py")
-        user.shows("* enter your nickname")
-        user.enters(nick)
-        user.shows(f"* welcome, {nick}")
-        all_show(users, f"* {nick} joined")
-        users.append(user)
-    anna, boris, vera = users
-    says(anna, "всем привет!", [boris, vera], "Анна: ")
-    says(boris, "привет, Анна", [anna, vera], "Борис: ")
-    says(vera, "здравствуйте", [anna, boris], "Вера: ")
-    boris.ends(CTRL_D)
-    all_show([anna, vera], "* Борис left")
-    says(anna, "Борис ушёл, нас двое", [vera], "Анна: ")
-    server.ends(CTRL_C)
-    all_end([anna, vera], "the server has closed the connection")
-
-
-def step4(
-    session: Session,
-    nicks: tuple[str, ...] = ("Анна", "Борис", "Вера"),
-    words: tuple[str, str] = ("всем привет!", "привет, Анна"),
-    server: str = "сервер",
-) -> None:
-    """Users talk, one asks /who, one leaves with /quit; the server stops and says so."""
-    folder = "" if session.folder != ROOT else f"steps/{STEPS[4].name}/"
-    listener = session.serve(server, folder)
-    users: list[Pane] = []
-    for nick in nicks:
-        user = session.run(nick, f"{folder}client.py --nick {nick}", prompt="> ")
-        user.shows(f"* welcome, {nick}")
-        all_show(users, f"* {nick} joined")
-        users.append(user)
-    first, second, *others = users
-    says(first, words[0], [second, *others], f"{nicks[0]}: ")
-    says(second, words[1], [first, *others], f"{nicks[1]}: ")
-    users[-1].enters("/who")
-    users[-1].shows(f"* online: {', '.join(nicks)}")
-    second.enters("/quit")
-    all_end([second], "* bye")
-    all_show([first, *others], f"* {nicks[1]} left")
-    listener.shows(f"{nicks[1]} left: bye")
-    listener.ends(CTRL_C)
-    all_end([first, *others], "* server is shutting down")
-
-
-chat = partial(step4, nicks=("ann", "bob"), words=("hi, who is here?", "just me"), server="server")
-
-
-def tour(session: Session) -> None:
-    """Three limits of step 3, as `python3 steps` shows them."""
-    pane = session.open("python3 steps")
-    pane.enters("python3 steps 3 --no-pause --lang en")
-    pane.ends()
-    lines = pane.lines_to_cursor()
-    if "NOT AS TOLD" in "".join(lines):
-        pane.story.fail("the tour", "to go as told", "\n".join(lines))
-    heads = ("limit: Two quick", "limit: There is no word")
-    first, behind = (next(n for n, line in enumerate(lines) if head in line) for head in heads)
-    pane.shown = slice(first, behind - 1)
-
-
-STORIES: dict[str, tuple[Callable[[Session], None], int, int]] = {  # with the step, the columns
-    "pictures/step1": (step1, 1, NARROW),
-    "pictures/step3": (step3, 3, NARROW),
-    "pictures/step4": (step4, 4, NARROW),
-    "screens/chat": (chat, 4, WIDE),
-    "screens/tour": (tour, 3, 80),
-}
+    def drawn(self, title: str, first: str = "", behind: str = "") -> list[Line]:
+        """Return the title, the command, the lines up to an empty one or those between two."""
+        lines = [line.rstrip() for line in self.screen.display]
+        drawn = [[(title, "default", False)]]
+        drawn += [[("$ ", "default", False), (self.command, "default", True)]]
+        for y in range(lines.index(first or lines[0]), lines.index(behind) - bool(behind)):
+            row, typed = self.screen.buffer[y], self.typed.get(y, ())
+            end = max((x + 1 for x, cell in row.items() if cell.data.strip()), default=0)
+            drawn.append([(row[x].data, row[x].fg, row[x].bold or x in typed) for x in range(end)])
+        return drawn
 
 
 def make(name: str, path: Path) -> None:
     """Play a session and keep its picture."""
-    story, step, columns = STORIES[name]
-    with Session(STEPS[step] if columns == NARROW else ROOT, columns) as session:
-        try:
-            story(session)
-        except NotAsTold as error:
-            raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
-        svg = picture(session.panes)
-    tools = [ROOT / "steps" / "tools" / f"{tool}.py" for tool in ("tour", "stage", "screen")]
-    sources = [*STEPS[step].glob("*.py"), *(tools if story is tour else []), Path(__file__)]
-    drawing.save(svg, path, sources)
+    step, columns, deeds, *part = STORIES[name]
+    folder = STEPS[step] if columns == NARROW else ROOT
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            raise Problem(f"порт {PORT} занят: остановите сервер, который на нём работает")
+    try:
+        panes = play(deeds, folder, columns)
+    except NotAsTold as error:
+        raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
+    title = f"Терминал {{}}: {{:11}}{folder.name:>22}" if columns == NARROW else "{1}"
+    windows = [pane.drawn(title.format(n, pane.name), *part) for n, pane in enumerate(panes, 1)]
+    tools = [ROOT / f"steps/tools/{tool}.py" for tool in ("tour", "stage", "screen") if part]
+    sources = [*STEPS[step].glob("*.py"), *tools, Path(__file__)]
+    drawing.save(picture(windows, columns), path, 25.4 / 96, sources)
 
 
-def picture(panes: list[Pane]) -> str:
-    """Return an SVG of terminals: narrow ones in two columns, in reading order down the first."""
-    half = (len(panes) + 1) // 2 if panes[0].columns == NARROW else len(panes)
-    wide = panes[0].columns * CHAR + 2 * PAD
-    columns = list(filter(None, [panes[:half], panes[half:]]))
-    tall = max(sum(natural_height(pane) + GAP for pane in column) - GAP for column in columns)
-    frames = []
-    for number, column in enumerate(columns):
-        y = 1.0
-        for pane in column:
-            # The last one reaches down to the common end.
-            height = tall + 1 - y if pane is column[-1] else natural_height(pane)
-            frames += frame(pane, 1 + number * (wide + GAP), y, wide, height)
-            y += height + GAP
-    width = len(columns) * (wide + GAP) - GAP + 2
-    start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.2f} {tall + 2:.0f}" '
-        f'font-size="{FONT_SIZE}" font-family="\'DejaVu Sans Mono\', Menlo, Consolas, monospace">'
-    )
-    scale = drawing.PRINTED / width if len(columns) > 1 else 0
-    return drawing.on_paper("\n".join([start, *frames, "</svg>"]), scale)
+def play(deeds: list[Deed], folder: Path, columns: int) -> list[Pane]:
+    """Let everybody do what they do, until all programs have ended; return the terminals."""
+    story, panes = Story(), {}
+    with contextlib.ExitStack() as stack:
+        for who, typed, *seen in deeds:
+            own, others = (*seen, "")[:2] if seen else ("", f"{who}: {typed}")
+            times = 1
+            if who not in panes:
+                panes[who] = stack.enter_context(Pane(who, typed, folder, columns, story))
+            elif typed:  # what was there before, and what is typed itself, is no answer
+                times += panes[who].lines().count(own) + (own == typed)
+                panes[who].enters(typed)
+            panes[who].shows(*filter(None, [own]), times=times)
+            if typed in (CTRL_D, "/quit"):
+                panes[who].exits(story.deadline)
+            for other in [*panes.values()][1:]:
+                if others and other is not panes[who] and not other.ended:
+                    other.shows(others)
+        for pane in panes.values():
+            pane.exits(story.deadline)
+    return [*panes.values()]
 
 
-def natural_height(pane: Pane) -> float:
-    """Return how much room a terminal takes with all that it shows."""
-    return BAR + 2 * PAD + LINE * len(pane.lines_to_cursor()[pane.shown])
+def picture(windows: list[list[Line]], columns: int) -> str:
+    """Return an SVG of windows: narrow ones in two columns, in reading order down the first."""
+    half = (len(windows) + 1) // 2 if columns == NARROW else len(windows)
+    parts = [part for part in (windows[:half], windows[half:]) if part]
+    tall = max(sum(BAR + LINE * len(window) for window in part) for part in parts)
+    wide = (columns + 2) * CHAR
+    svg = [START.format(len(parts) * (wide + GAP) - GAP + 2, tall + 2)]
+    for number, part in enumerate(parts):
+        x, y = number * (wide + GAP), 0
+        svg.append(FRAME.format(x, y, wide, tall, "none"))
+        for title, *lines in part:
+            svg += [FRAME.format(x, y, wide, BAR, "#e6e6e6"), text(title, x, y + BAR - 7)]
+            svg += [text(line, x, y + BAR + LINE * n) for n, line in enumerate(lines, 1)]
+            y += BAR + LINE * (len(lines) + 1)
+    return "\n".join([*svg, "</svg>"])
 
 
-def frame(pane: Pane, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """Draw one terminal: its frame, a bar with the title and the folder, its lines."""
-    bar = f"M0 {BAR}V6a6 6 0 0 1 6-6H{width - 6:.2f}a6 6 0 0 1 6 6V{BAR}z"
-    yield f'<g transform="translate({x:.2f} {y})">'
-    yield f'<rect width="{width:.2f}" height="{height}" rx="6" fill="#fff" stroke="#777"/>'
-    yield f'<path d="{bar}" fill="#e6e6e6" stroke="#777"/>'
-    yield f'<text x="{PAD}" y="{BAR - 8}" fill="{BLACK}">{escape(pane.title)}</text>'
-    if pane.folder != ROOT:
-        place = f'x="{width - PAD:.2f}" y="{BAR - 8}" text-anchor="end" fill="{GREY}"'
-        yield f"<text {place}>{escape(pane.folder.name)}</text>"
-    for place, number in enumerate(range(len(pane.lines_to_cursor()))[pane.shown]):
-        yield from words(pane, number, BAR + PAD + place * LINE + FONT_SIZE)
-    yield "</g>"
-
-
-def words(pane: Pane, number: int, y: float) -> Iterator[str]:
-    """Draw a line word by word, each as wide in any monospaced font as in the right one."""
-    row = pane.screen.buffer[number]
-    start, end = pane.typed.get(number, (0, 0))
-    # A character of double width has an empty cell behind it.
-    cells = [
-        (row[x].data in ("", " "), row[x].fg, row[x].bold or start <= x < end, x)
-        for x in range(pane.columns)
-    ]
-    for (empty, colour, bold), same in groupby(cells, lambda cell: cell[:3]):
-        if empty:
-            continue
-        columns = [x for *_, x in same]
-        text = "".join(row[x].data for x in columns)
-        room = len(text) + sum(row[x + 1].data == "" for x in columns)
-        place = f'x="{PAD + columns[0] * CHAR:.2f}" y="{y}" textLength="{room * CHAR:.2f}"'
-        weight = ' font-weight="bold"' if bold else ""
-        look = f'lengthAdjust="spacingAndGlyphs" fill="{COLOURS[colour]}"{weight}'
-        yield f"<text {place} {look}>{escape(text)}</text>"
+def text(line: Line, x: float, y: float) -> str:
+    """Return a line as SVG, as wide in any monospaced font as in the right one."""
+    spans, columns = "", sum(len(text) or 1 for text, *_ in line)  # "" is behind a wide character
+    for (colour, bold), same in groupby(line, lambda run: run[1:]):
+        look = f'fill="{COLOURS.get(colour, colour)}" font-weight="{"bold" if bold else "normal"}"'
+        spans += f"<tspan {look}>{escape(''.join(text for text, *_ in same))}</tspan>"
+    place = f'x="{x + CHAR:.2f}" y="{y}" textLength="{columns * CHAR:.2f}"'
+    return f'<text {place} lengthAdjust="spacingAndGlyphs" xml:space="preserve">{spans}</text>'

@@ -4,6 +4,7 @@ import signal
 import termios
 import threading
 import time
+from collections.abc import Callable
 
 import pyte
 from ptyprocess import PtyProcess
@@ -15,13 +16,20 @@ SETTLED = 0.5  # seconds that a program may take before it reads single keys
 
 
 class Terminal:
-    """A program on a pseudo-terminal of 24 lines of 80 characters."""
+    """A program on a pseudo-terminal."""
 
-    def __init__(self, command: list[str], story: Story, name: str = "client", **options) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        story: Story,
+        name: str = "client",
+        size=(ROWS, COLUMNS),
+        **options,
+    ) -> None:
         self.story, self.name = story, name
-        self.process = PtyProcess.spawn(command, dimensions=(ROWS, COLUMNS), **options)
+        self.process = PtyProcess.spawn(command, dimensions=size, **options)
         self.output = b""  # all of it, as it came
-        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self.screen = pyte.Screen(*reversed(size))
         # A program may ask where the cursor is: the terminal answers like a real one.
         self.screen.write_process_input = lambda text: self.process.write(text.encode())
         self.stream = pyte.ByteStream(self.screen)
@@ -60,14 +68,25 @@ class Terminal:
 
     def shows(self, *expected: str, times: int = 1) -> None:
         """Wait until each of these is a line on the screen."""
+        self.waits(
+            lambda: all(self.lines().count(line) >= times for line in expected),
+            f"the lines {expected} on the screen",
+        )
+
+    def waits_at(self, prompt: str) -> None:
+        """Wait until nothing but a prompt stands left of the cursor."""
+        self.waits(
+            lambda: self.screen.display[self.screen.cursor.y][: self.screen.cursor.x] == prompt,
+            f"the prompt {prompt!r}",
+        )
+
+    def waits(self, until: Callable[[], bool], expected: str) -> None:
+        """Wait until a look at the screen finds what is expected."""
         with self.changed:
-            found = self.changed.wait_for(
-                lambda: all(self.lines().count(line) >= times for line in expected),
-                self.story.deadline,
-            )
+            found = self.changed.wait_for(until, self.story.deadline)
         if not found:
             picture = "\n    ".join(["the screen shows", *self.lines()])
-            self.story.fail(self.name, f"the lines {expected} on the screen", picture)
+            self.story.fail(self.name, expected, picture)
 
     def exits(self, within: float) -> int:
         """Wait for the end of the program; return its exit status."""

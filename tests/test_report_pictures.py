@@ -1,15 +1,17 @@
 """The pictures of the report and of README.md: made from real sessions and texts, and legible."""
 
+import html
 import os
 import re
+import socket
 
 import pytest
 
-import diagrams
 import document
 import drawing
 import parts
 from facts import REPORT, Problem
+from tools.harness import Story
 
 needs_mermaidx = pytest.mark.skipif(
     not parts.is_installed("mermaidx"),
@@ -40,14 +42,14 @@ def test_a_picture_was_made_from_its_sources_as_they_are(svg):
 def test_every_session_and_every_text_has_its_picture_and_no_picture_is_left_over():
     import terminals
 
-    texts = {f"diagrams/{text.stem}" for text in diagrams.FOLDER.glob("*.mmd")}
+    texts = {f"diagrams/{text.stem}" for text in drawing.DIAGRAMS.glob("*.mmd")}
     assert set(map(name_of, DRAWN)) == texts | set(terminals.STORIES)
 
 
 def test_a_picture_is_out_of_date_when_a_source_changes_or_is_missing(tmp_path):
     source, svg = tmp_path / "source.py", tmp_path / "picture.svg"
     source.write_text("before\n")
-    drawing.save('<svg xmlns="http://www.w3.org/2000/svg"/>', svg, [source])
+    drawing.save('<svg viewBox="0 0 1 1"></svg>', svg, 1, [source])
     assert drawing.is_current(svg)
     source.write_bytes(b"before\r\n")  # as a checkout on Windows has it
     assert drawing.is_current(svg)
@@ -63,38 +65,87 @@ def test_a_picture_is_out_of_date_when_a_source_changes_or_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "typed", "shown"),
     [
-        ("pictures/step4", "/quit", ("Борис", "online:", "bye", "shutting")),
-        ("screens/chat", "/quit", ("listening", "online:", "bye", "shutting")),
+        ("pictures/step1", "привет", "привет"),
+        ("pictures/step3", "Борис ушёл, нас двое", "* Борис left"),
+        ("pictures/step4", "/quit", "* online: Анна, Борис, Вера"),
+        ("screens/chat", "/quit", "* online: ann, bob"),
     ],
 )
-def test_a_session_is_played_and_drawn(tmp_path, name, typed, shown):
+def test_a_session_is_played_and_drawn(tmp_path, monkeypatch, name, typed, shown):
     import terminals
 
+    port = free_port()
+    step, columns, deeds = terminals.STORIES[name]
+    deeds = [
+        [text.replace("8080", str(port)).replace(".py", f".py --port {port}") for text in deed]
+        for deed in deeds
+    ]
+    monkeypatch.setattr(terminals, "PORT", port)
+    monkeypatch.setitem(terminals.STORIES, name, (step, columns, deeds))
     terminals.make(name, tmp_path / "played.svg")
-    svg = (tmp_path / "played.svg").read_text("utf-8")
-    for word in shown:
-        assert f">{word}<" in svg
-    assert f'font-weight="bold">{typed}<' in svg
-    assert 'font-weight="bold">bye<' not in svg  # it was not typed
+    lines = lines_of(tmp_path / "played.svg")
+    assert [f"listening on 127.0.0.1:{port}"] in lines
+    assert any(line[-1] == f"**{typed}**" for line in lines)
+    assert any(line[0] == "**^C**" for line in lines)
+    assert [shown] in lines  # by a program: it is not bold
+    assert len([line for line in lines if line[0] == "$ "]) == len({who for who, *_ in deeds})
     assert drawing.is_current(tmp_path / "played.svg")
+
+
+def lines_of(svg):
+    """Return the lines of a picture as pieces of the same look; what is bold as **bold**."""
+    return [
+        [
+            f"**{html.unescape(text)}**" if weight == "bold" else html.unescape(text)
+            for weight, text in re.findall(r'font-weight="(\w+)">(.*?)</tspan>', line)
+        ]
+        for line in re.findall(r"<text .*</text>", svg.read_text("utf-8"))
+    ]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@needs_terminals
+def test_a_port_that_is_taken_is_told_in_one_line(tmp_path, monkeypatch):
+    import terminals
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(terminals, "PORT", port)
+        with pytest.raises(Problem, match=rf"^порт {port} занят: остановите .*$"):
+            terminals.make("pictures/step1", tmp_path / "step1.svg")
+
+
+@needs_terminals
+def test_a_session_that_goes_another_way_is_told_with_its_story(tmp_path, monkeypatch):
+    import terminals
+
+    deeds = [("клиент", "python3 client.py --help", "listening")]
+    monkeypatch.setattr(terminals, "PORT", free_port())
+    monkeypatch.setattr(terminals, "Story", lambda: Story(deadline=0.1))
+    monkeypatch.setitem(terminals.STORIES, "pictures/step1", (1, 45, deeds))
+    with pytest.raises(Problem, match=r"^pictures/step1: сеанс пошёл не так\n"):
+        terminals.make("pictures/step1", tmp_path / "step1.svg")
+    assert not (tmp_path / "step1.svg").exists()
 
 
 @needs_mermaidx
 def test_a_diagram_is_drawn_the_same_again(tmp_path):
-    diagrams.make("diagrams/step1", tmp_path / "step1.svg")
-    assert (tmp_path / "step1.svg").read_text("utf-8") == (diagrams.FOLDER / "step1.svg").read_text(
-        "utf-8"
-    )
+    drawing.diagram("diagrams/step1", tmp_path / "step1.svg")
+    assert (tmp_path / "step1.svg").read_text("utf-8") == (
+        drawing.DIAGRAMS / "step1.svg"
+    ).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
-def test_every_message_of_a_diagram_has_a_rim_beneath_it(name):
-    svg = (diagrams.FOLDER / f"{name}.svg").read_text("utf-8")
-    texts = re.findall(r'<text ([^>]*class="messageText".*?</text>)', svg, re.S)
-    rims, tops = texts[::2], texts[1::2]
-    assert tops
-    assert all("stroke: #fff" in rim for rim in rims)
-    assert [rim.replace("stroke: #fff; stroke-width: 5px; ", "") for rim in rims] == tops
+def test_the_messages_of_a_diagram_have_a_rim(name):
+    svg = (drawing.DIAGRAMS / f"{name}.svg").read_text("utf-8")
+    assert re.search(r"\.messageText\{paint-order:stroke;stroke:rgb\(255, 255, 255\)", svg)
+    assert 'class="messageText"' in svg
 
 
 @pytest.mark.parametrize("svg", SHOWN, ids=name_of)
@@ -115,7 +166,7 @@ def test_no_letter_of_the_report_is_printed_smaller_than_8_points(svg):
 @needs_mermaidx
 def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "bad.mmd").write_text("sequenceDiagram\n    A-?>B: hello\n")
-    monkeypatch.setattr(diagrams, "FOLDER", tmp_path)
+    monkeypatch.setattr(drawing, "DIAGRAMS", tmp_path)
     with pytest.raises(Problem, match=r"bad\.mmd: .*line 2.*A-\?>B") as told:
-        diagrams.make("diagrams/bad", tmp_path / "bad.svg")
+        drawing.diagram("diagrams/bad", tmp_path / "bad.svg")
     assert "\n" not in str(told.value)
