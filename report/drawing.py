@@ -8,14 +8,17 @@ from pathlib import Path
 from facts import REPORT, ROOT, Problem, digest
 
 DIAGRAMS = REPORT / "diagrams"
-LOOK = DIAGRAMS / "look.json"  # for Mermaid; life lines run through texts, so these get a white rim
+LOOK = DIAGRAMS / "look.json"  # for Mermaid
+# Life lines run through the texts: a copy with a white rim beneath each keeps it legible.
+MESSAGE = re.compile(r'(<text [^>]*class="messageText"[^>]*style=")(.*?</text>)', re.S)
+RIMMED = r"\1stroke: #fff; stroke-width: 5px; \2\1\2"
 NO_TERMINALS = (
     "в Windows их не снять. Оставьте прежние или вставьте свои: report/README.md, пункт 6"
 )
 
 
 def diagram(name: str, path: Path) -> None:
-    """Draw a diagram: diagrams/NAME.mmd becomes an SVG."""
+    """Draw diagrams/NAME.mmd; a frame in it ends 8 px behind the last arrow, not at it."""
     import mermaidx  # here: whatever else is in this file works on machines for which there is none
 
     source = DIAGRAMS / f"{Path(name).name}.mmd"
@@ -24,9 +27,8 @@ def diagram(name: str, path: Path) -> None:
         svg = mermaidx.render(source.read_text("utf-8"), config=look).svg()
     except RuntimeError as error:  # its second line shows the place
         raise Problem(f"{source.name}: {' '.join(str(error).splitlines()[:2])}") from None
-    frame = r'(?<=height=")\d+(?=" class="rect")'  # it ends at the last arrow
-    svg = re.sub(frame, lambda height: str(int(height[0]) + 8), svg)
-    save(svg, path, 0.18, [source, LOOK, Path(__file__)])  # 16 px are 8.2 pt
+    svg = re.sub(r'(?<=height=")\d+(?=" class="rect")', lambda found: str(int(found[0]) + 8), svg)
+    save(MESSAGE.sub(RIMMED, svg), path, 0.18, [source, LOOK, Path(__file__)])  # 16 px are 8.2 pt
 
 
 def save(svg: str, path: Path, scale: float, sources: list[Path]) -> None:

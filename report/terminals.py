@@ -1,8 +1,8 @@
 """Pictures of terminals: real programs at real pseudo-terminals. build.py makes them.
 
-`pictures/step1` to `step4` are for the report, `screens/chat` and `tour` for README.md at the top.
-What is typed is bold. A session waits for what the screens show: it takes as long as the programs
-take, and shows the same each time but for the order in which a server that stops lets users go.
+`pictures` are for the report, `screens` for README.md at the top. What is typed is bold. A session
+waits for what the screens show: it takes as long as the programs take, and shows the same each
+time but for the order in which a server that stops lets users go.
 """
 
 import contextlib
@@ -23,8 +23,7 @@ from tools.harness import STEPS, NotAsTold, Story
 
 PORT = 8080  # where the programs meet
 LISTENING = f"listening on 127.0.0.1:{PORT}"
-CTRL_C, CTRL_D = "\x03", "\x04"
-ECHO = {CTRL_C: "^C", CTRL_D: ""}  # what a terminal shows of them
+KEYS = {"^C": "\x03", "^D": "\x04"}  # of which a terminal shows the first
 NARROW, ROWS = 45, 150  # columns of a terminal of the report: of two on a page, 14 px are 8.2 pt
 CHAR, LINE, BAR, GAP = 14 * 0.602, 18, 24, 8  # px: 14 px is the size of the font in START
 COLOURS = {"default": "#1f2328", "brown": "#9a6700", "magenta": "#8250df", "cyan": "#0a7c8c"}
@@ -32,8 +31,7 @@ START = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 {:.2f} {}" fon
 font-family="'DejaVu Sans Mono', Menlo, Consolas, monospace">"""
 FRAME = '<rect x="{:.2f}" y="{}" width="{:.2f}" height="{}" fill="{}" stroke="#777"/>'
 
-# Who, what they type, what they see then, what all other users see. After two: the words typed.
-Deed = tuple[str, ...]
+Deed = tuple[str, ...]  # who, what they type, what they see then, what all other users see then
 Line = list[tuple[str, str, bool]]  # texts, with their colours and whether they are bold
 
 
@@ -46,9 +44,9 @@ def step3() -> Iterator[Deed]:
     yield "Анна", "всем привет!"
     yield "Борис", "привет, Анна"
     yield "Вера", "здравствуйте"
-    yield "Борис", CTRL_D, "", "* Борис left"
+    yield "Борис", "^D", "", "* Борис left"
     yield "Анна", "Борис ушёл, нас двое"
-    yield "сервер", CTRL_C, ""
+    yield "сервер", "^C", ""
 
 
 def step4(server: str, nicks: list[str], hello: str, answer: str, at: str = "") -> Iterator[Deed]:
@@ -61,15 +59,15 @@ def step4(server: str, nicks: list[str], hello: str, answer: str, at: str = "") 
     yield nicks[-1], "/who", f"* online: {', '.join(nicks)}"
     yield nicks[1], "/quit", "* bye", f"* {nicks[1]} left"
     yield server, "", f"{nicks[1]} left: bye"
-    yield server, CTRL_C, ""
+    yield server, "^C", ""
 
 
 STEP1 = [
     ("сервер", "python3 server.py", LISTENING),
     ("клиент", "python3 client.py", ""),
     *(("клиент", line, line) for line in ("привет", "TCP передаёт байты, а не сообщения")),
-    ("клиент", CTRL_D, ""),
-    ("сервер", CTRL_C, ""),
+    ("клиент", "^D", ""),
+    ("сервер", "^C", ""),
 ]
 STEP4 = step4("сервер", ["Анна", "Борис", "Вера"], "всем привет!", "привет, Анна")
 CHAT = step4("server", ["ann", "bob"], "hi, who is here?", "just me", f"steps/{STEPS[4].name}/")
@@ -97,9 +95,8 @@ class Pane(screen.Terminal):
     def enters(self, text: str) -> None:
         """Type a line at the prompt, or press a key."""
         self.waits_at(self.prompt)
-        end = len(self.prompt + ECHO.get(text, text))
-        self.typed[self.screen.cursor.y] = range(len(self.prompt), end)
-        self.types(text if text in ECHO else f"{text}\r")
+        self.typed[self.screen.cursor.y] = range(len(self.prompt), len(self.prompt + text))
+        self.types(KEYS.get(text, f"{text}\r"))
 
     def drawn(self, title: str, first: str = "", behind: str = "") -> list[Line]:
         """Return the title, the command, the lines up to an empty one or those between two."""
@@ -124,7 +121,7 @@ def make(name: str, path: Path) -> None:
         panes = play(deeds, folder, columns)
     except NotAsTold as error:
         raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
-    title = f"Терминал {{}}: {{:11}}{folder.name:>22}" if columns == NARROW else "{1}"
+    title = f"Терминал {{0}}: {{1:11}}{folder.name:>22}" if columns == NARROW else "{1}"
     windows = [pane.drawn(title.format(n, pane.name), *part) for n, pane in enumerate(panes, 1)]
     tools = [ROOT / f"steps/tools/{tool}.py" for tool in ("tour", "stage", "screen") if part]
     sources = [*STEPS[step].glob("*.py"), *tools, Path(__file__)]
@@ -136,7 +133,7 @@ def play(deeds: list[Deed], folder: Path, columns: int) -> list[Pane]:
     story, panes = Story(), {}
     with contextlib.ExitStack() as stack:
         for who, typed, *seen in deeds:
-            own, others = (*seen, "")[:2] if seen else ("", f"{who}: {typed}")
+            own, others = (*seen, "")[:2] if seen else ("", f"{who}: {typed}")  # said to all
             times = 1
             if who not in panes:
                 panes[who] = stack.enter_context(Pane(who, typed, folder, columns, story))
@@ -144,7 +141,7 @@ def play(deeds: list[Deed], folder: Path, columns: int) -> list[Pane]:
                 times += panes[who].lines().count(own) + (own == typed)
                 panes[who].enters(typed)
             panes[who].shows(*filter(None, [own]), times=times)
-            if typed in (CTRL_D, "/quit"):
+            if typed in ("^D", "/quit"):
                 panes[who].exits(story.deadline)
             for other in [*panes.values()][1:]:
                 if others and other is not panes[who] and not other.ended:

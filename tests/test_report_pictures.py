@@ -142,10 +142,13 @@ def test_a_diagram_is_drawn_the_same_again(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
-def test_the_messages_of_a_diagram_have_a_rim(name):
+def test_every_message_of_a_diagram_has_a_rim_beneath_it(name):
     svg = (drawing.DIAGRAMS / f"{name}.svg").read_text("utf-8")
-    assert re.search(r"\.messageText\{paint-order:stroke;stroke:rgb\(255, 255, 255\)", svg)
-    assert 'class="messageText"' in svg
+    texts = re.findall(r'<text ([^>]*class="messageText".*?</text>)', svg, re.S)
+    rims, tops = texts[::2], texts[1::2]
+    assert tops
+    assert all("stroke: #fff" in rim for rim in rims)
+    assert [rim.replace("stroke: #fff; stroke-width: 5px; ", "") for rim in rims] == tops
 
 
 @pytest.mark.parametrize("svg", SHOWN, ids=name_of)
