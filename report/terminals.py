@@ -94,7 +94,7 @@ class Pane(screen.Terminal):
 
     def enters(self, text: str) -> None:
         """Type a line at the prompt, or press a key."""
-        self.waits_at(self.prompt)
+        self.waits_at(self.prompt, self.typed)
         self.typed[self.screen.cursor.y] = range(len(self.prompt), len(self.prompt + text))
         self.types(KEYS.get(text, f"{text}\r"))
 

@@ -4,7 +4,7 @@ import signal
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import pyte
 from ptyprocess import PtyProcess
@@ -73,12 +73,14 @@ class Terminal:
             f"the lines {expected} on the screen",
         )
 
-    def waits_at(self, prompt: str) -> None:
-        """Wait until nothing but a prompt stands left of the cursor."""
-        self.waits(
-            lambda: self.screen.display[self.screen.cursor.y][: self.screen.cursor.x] == prompt,
-            f"the prompt {prompt!r}",
-        )
+    def waits_at(self, prompt: str, behind: Container[int] = ()) -> None:
+        """Wait until nothing but a prompt is left of the cursor, in another line than those."""
+
+        def is_there() -> bool:
+            cursor = self.screen.cursor
+            return cursor.y not in behind and self.screen.display[cursor.y][: cursor.x] == prompt
+
+        self.waits(is_there, f"the prompt {prompt!r}")
 
     def waits(self, until: Callable[[], bool], expected: str) -> None:
         """Wait until a look at the screen finds what is expected."""

@@ -63,15 +63,15 @@ def test_a_picture_is_out_of_date_when_a_source_changes_or_is_missing(tmp_path):
 
 @needs_terminals
 @pytest.mark.parametrize(
-    ("name", "typed", "shown"),
+    ("name", "title", "typed", "shown", "stay"),
     [
-        ("pictures/step1", "привет", "привет"),
-        ("pictures/step3", "Борис ушёл, нас двое", "* Борис left"),
-        ("pictures/step4", "/quit", "* online: Анна, Борис, Вера"),
-        ("screens/chat", "/quit", "* online: ann, bob"),
+        ("pictures/step1", "Терминал 2: клиент ", "привет", "привет", 0),
+        ("pictures/step3", "Терминал 4: Вера ", "Борис ушёл, нас двое", "* Борис left", 2),
+        ("pictures/step4", "Терминал 4: Вера ", "/quit", "* online: Анна, Борис, Вера", 2),
+        ("screens/chat", "bob", "/quit", "* online: ann, bob", 1),
     ],
 )
-def test_a_session_is_played_and_drawn(tmp_path, monkeypatch, name, typed, shown):
+def test_a_session_is_played_and_drawn(tmp_path, monkeypatch, name, title, typed, shown, stay):
     import terminals
 
     port = free_port()
@@ -84,10 +84,12 @@ def test_a_session_is_played_and_drawn(tmp_path, monkeypatch, name, typed, shown
     monkeypatch.setitem(terminals.STORIES, name, (step, columns, deeds))
     terminals.make(name, tmp_path / "played.svg")
     lines = lines_of(tmp_path / "played.svg")
+    assert any(line[0].startswith(title) for line in lines)
     assert [f"listening on 127.0.0.1:{port}"] in lines
     assert any(line[-1] == f"**{typed}**" for line in lines)
     assert any(line[0] == "**^C**" for line in lines)
     assert [shown] in lines  # by a program: it is not bold
+    assert lines.count(["the server has closed the connection"]) == stay
     assert len([line for line in lines if line[0] == "$ "]) == len({who for who, *_ in deeds})
     assert drawing.is_current(tmp_path / "played.svg")
 
@@ -107,6 +109,17 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@needs_terminals
+def test_a_line_of_a_picture_is_as_wide_as_its_columns():
+    import terminals
+
+    line = terminals.text(
+        [("👋", "green", False), ("", "green", False), ("<", "green", False)], 0, 0
+    )
+    assert f'textLength="{3 * terminals.CHAR:.2f}"' in line
+    assert '<tspan fill="green" font-weight="normal">👋&lt;</tspan>' in line
 
 
 @needs_terminals
