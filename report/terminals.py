@@ -117,12 +117,12 @@ def make(name: str, path: Path) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             raise Problem(f"порт {PORT} занят: остановите сервер, который на нём работает")
-    try:
-        panes = play(deeds, folder, columns)
-    except NotAsTold as error:
-        raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
     title = f"Терминал {{0}}: {{1:11}}{folder.name:>22}" if columns == NARROW else "{1}"
-    windows = [pane.drawn(title.format(n, pane.name), *part) for n, pane in enumerate(panes, 1)]
+    try:
+        panes = enumerate(play(deeds, folder, columns), 1)
+        windows = [pane.drawn(title.format(n, pane.name), *part) for n, pane in panes]
+    except (NotAsTold, ValueError) as error:  # a line that is not there is a ValueError
+        raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
     tools = [ROOT / f"steps/tools/{tool}.py" for tool in ("tour", "stage", "screen") if part]
     sources = [*STEPS[step].glob("*.py"), *tools, Path(__file__)]
     drawing.save(picture(windows, columns), path, 25.4 / 96, sources)

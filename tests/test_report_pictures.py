@@ -134,14 +134,19 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path, monkeypatch):
 
 
 @needs_terminals
-def test_a_session_that_goes_another_way_is_told_with_its_story(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("seen", "part"), [("listening", []), ("", ["not there", "nor there"])], ids=["wait", "part"]
+)
+def test_a_session_that_goes_another_way_is_told(tmp_path, monkeypatch, seen, part):
     import terminals
 
-    deeds = [("клиент", "python3 client.py --help", "listening")]
+    deeds = [("клиент", "python3 client.py --help", seen)]
     monkeypatch.setattr(terminals, "PORT", free_port())
-    monkeypatch.setattr(terminals, "Story", lambda: Story(deadline=0.1))
-    monkeypatch.setitem(terminals.STORIES, "pictures/step1", (1, 45, deeds))
-    with pytest.raises(Problem, match=r"^pictures/step1: сеанс пошёл не так\n"):
+    monkeypatch.setattr(terminals, "Story", lambda: Story(deadline=1 if seen else 10))
+    monkeypatch.setitem(terminals.STORIES, "pictures/step1", (1, 45, deeds, *part))
+    with pytest.raises(
+        Problem, match=rf"^pictures/step1: сеанс пошёл не так\n(?s:.*)({seen or part[0]})"
+    ):
         terminals.make("pictures/step1", tmp_path / "step1.svg")
     assert not (tmp_path / "step1.svg").exists()
 
