@@ -13,7 +13,7 @@ from every_step import *  # noqa: F403
 from every_step import QUESTION, converse, expect_idle, in_threads
 from marks import contract, own, posix_only
 from nicknames import BAD, GOOD, NORMALISED, SAME
-from tools.harness import STEPS, jittery, program, wait_until
+from tools.harness import STEPS, jittery, prepared, program, wait_until
 
 STEP = 3
 
@@ -216,18 +216,23 @@ def test_a_user_who_reads_late_gets_everything(chat):
 
 @contract("news", "первое, что читает вошедший, — * welcome, ИМЯ, даже если остальные пишут")
 def test_the_welcome_comes_before_what_others_say(start, foreign):
-    chat = start() if foreign else start(command=jittery(program(3, "server")))
-    ann = chat.join("ann")
+    slowly = (  # each line of `join`: the others have time to come first
+        "import time; trace = lambda frame, *_:"
+        " frame.f_code.co_name == 'join' and time.sleep(0.005) or trace; threading.settrace(trace)"
+    )
+    chat = start() if foreign else start(command=prepared(program(3, "server"), slowly))
+    ann, bob = chat.join("ann"), chat.join("bob")
     over = threading.Event()
 
-    def talk(_: int) -> None:
-        while not over.is_set():
-            ann.connection.sendall(b"hello\n")
+    def talk() -> None:
+        while not over.is_set():  # a line at a time: the server is never behind
+            ann.say("hello")
+            bob.skip_to("ann: hello")
 
-    talker = threading.Thread(target=talk, args=(0,))
+    talker = threading.Thread(target=talk)
     talker.start()
     try:
-        for number in range(60):
+        for number in range(20):
             guest = chat.connect(f"guest{number}")
             guest.expect(QUESTION)
             guest.say(guest.name)
