@@ -74,11 +74,12 @@ Traceback (most recent call last):
     name = users[c]
            ~~~~~^^^
 KeyError: 3
-"""
+""".replace("/", os.sep)
+HOME = "/home/ann/chat".replace("/", os.sep)
 
 
 def test_of_a_traceback_only_the_students_own_frames_are_shown():
-    assert visible(f"hi\n{TRACEBACK}bye", folder="/home/ann/chat") == [
+    assert visible(f"hi\n{TRACEBACK}bye", folder=HOME) == [
         "hi",
         "Traceback (most recent call last):",
         '  File "server.py", line 35, in serve',
@@ -92,8 +93,8 @@ def test_the_last_traceback_names_an_error_and_its_place():
     found = traceback_of(f"{TRACEBACK}hi\n{TRACEBACK}bye\nbye")
     assert found == TRACEBACK.rstrip()
     place = {"error": "KeyError", "file": "server.py", "line": "35", "code": "name = users[c]"}
-    assert own_error(found, "/home/ann/chat") == place
-    assert own_error("", "/home/ann/chat") == {}
+    assert own_error(found, HOME) == place
+    assert own_error("", HOME) == {}
 
 
 def test_lines_that_repeat_are_counted():
@@ -246,7 +247,8 @@ def test_server_and_client_lie_in_folders_of_their_own(tmp_path):
 
 def test_a_command_takes_the_place_of_a_guess(tmp_path):
     pair_of(tmp_path, server__py=LISTENING, other__py=LISTENING, client__py=CONNECTING)
-    pair = find.find(tmp_path, server="python3 other.py --port 1")
+    command = find.typed([sys.executable, "other.py", "--port", "1"])
+    pair = find.find(tmp_path, server=command)
     assert pair.server.command[-3:] == [str(tmp_path / "other.py"), "--port", "1"]
 
 
@@ -352,8 +354,9 @@ def test_a_folder_that_cannot_be_opened_is_one_line(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_checks(tmp_path):
-    for args in ["--json", "no/x.json"], ["--class", ".", "--csv", "/dev/null/x.csv"]:
-        (tmp_path / "submission").mkdir(exist_ok=True)
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "file").touch()
+    for args in ["--json", "no/x.json"], ["--class", ".", "--csv", "file/x.csv"]:
         told = checker(*args, cwd=tmp_path)
         assert told.returncode == 2
         assert told.stdout == ""
@@ -381,7 +384,7 @@ def test_a_folder_without_a_server_names_the_remedy(tmp_path):
 def test_a_server_that_ends_at_once_is_shown_with_its_last_lines(tmp_path):
     pair_of(tmp_path, server__py=LISTENING + "s.oops()\n", client__py=CONNECTING)
     (tmp_path / "server.py").write_text("import socket  # listen()\nraise SystemExit('no luck')\n")
-    told = checker(str(tmp_path), "--server", "python3 server.py")
+    told = checker(str(tmp_path), "--server", find.typed([sys.executable, "server.py"]))
     assert told.returncode == 2
     assert "no luck" in told.stdout
 

@@ -301,8 +301,8 @@ def test_a_newcomer_who_half_closes_is_let_go(chat):
     newcomer = newcomer_asked(chat)
     newcomer.half_close()
     newcomer.expect_end()
-    expect_idle(chat)
     converse(chat)
+    expect_idle(chat)
 
 
 # Many, and the limits

@@ -1,6 +1,7 @@
 """Step 4 under load and abuse: whatever a peer does, the others do not notice."""
 
 import itertools
+import os
 import random
 import re
 import signal
@@ -23,6 +24,17 @@ from tools.harness import Chat, Frames, Peer, jittery, prepared, program, wait_u
 STEP = 4
 MEGABYTE = 2**20
 FLOOD = 60  # seconds in which the slowest flood of these tests has to be over
+
+
+def tells_connections() -> bool:
+    """Ask the system: does it tell which connections are those of a process? (Wine does not.)"""
+    with socket.create_server(("127.0.0.1", 0)):
+        return bool(psutil.Process().net_connections("tcp"))
+
+
+needs_connections = pytest.mark.skipif(
+    not tells_connections(), reason="this system (Wine?) does not tell whose a connection is"
+)
 
 
 @own
@@ -100,6 +112,7 @@ def test_readers_get_all_of_a_flood_and_who_has_stopped_is_disconnected(start):
 
 
 @contract("slow", "отключённого за молчание соединение действительно закрывается")
+@needs_connections
 def test_who_is_cut_off_loses_the_connection(chat):
     ann = chat.join("ann")
     stalled = [chat.connect(f"stalled{number}", reads=False) for number in range(6)]
@@ -138,8 +151,12 @@ def test_who_is_cut_off_leaves_no_thread_and_is_told_why_where_it_still_fits(cha
     late.start_reading()
     chat.story.deadline = FLOOD
     lines = late.skip_to_end()
-    assert lines[-1].startswith("* "), "no reason"
+    if os.name == "posix":  # on Windows nothing but to close the connection wakes the thread
+        assert lines[-1].startswith("* "), "no reason"
     wait_until(lambda: process.num_threads() <= threads, "no thread stays behind", chat.story)
+    for one in stalled:
+        one.start_reading()
+        one.skip_to_end()  # nor does a connection
 
 
 @contract("slow", "один участник, который читает не сразу, получает всё")
@@ -241,6 +258,7 @@ def test_who_leaves_on_a_slow_line_gets_everything_up_to_the_farewell(start, how
 
 
 @contract("leave", "уходящего, который ничего не читает, сервер ждёт около секунды")
+@needs_connections
 def test_who_leaves_and_does_not_read_is_given_up_soon(chat):
     ann = chat.join("ann")
     stalled = chat.connect("stalled", reads=False)

@@ -100,6 +100,27 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
+def a_reset_shows() -> bool:
+    """Ask the system: does who reads late see a reset, and not just an end? (Not with Wine.)"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        breaks = socket.create_connection(listener.getsockname())
+        reads, _ = listener.accept()
+        with reads:
+            reads.settimeout(LIMIT)
+            reset(breaks)
+            try:
+                reads.recv(1)
+            except ConnectionError:
+                return True
+            return False
+
+
+A_RESET_SHOWS = a_reset_shows()
+needs_resets = pytest.mark.skipif(
+    not A_RESET_SHOWS, reason="this system (Wine?) shows a reset to who reads as a plain end"
+)
+
+
 @pytest.fixture
 def tap(tmp_path, story):
     """A function that starts a tap; it ends with the test."""
@@ -261,6 +282,7 @@ def test_a_half_close_is_passed_on_and_the_other_direction_stays_open(tap):
     wire.prints(f"#1 {TO_CLIENT}{FIN}")
 
 
+@needs_resets
 @pytest.mark.parametrize(("breaks", "way"), [(0, TO_SERVER), (1, TO_CLIENT)])
 def test_a_reset_is_passed_on_in_either_direction(tap, breaks, way):
     wire = tap("--hold", ["server", "client"][breaks])  # the other one: that is no hindrance
@@ -297,8 +319,9 @@ def test_without_a_server_the_client_is_told_and_the_tap_goes_on(tap):
     wire = tap(to=1)
     for count in (1, 2):
         client = socket.create_connection(("127.0.0.1", wire.port), timeout=LIMIT)
-        with client, pytest.raises(ConnectionError):
-            client.recv(1)
+        broken = pytest.raises(ConnectionError) if A_RESET_SHOWS else contextlib.nullcontext()
+        with client, broken:
+            assert client.recv(1) == b""
         wire.prints(f"#{count} не удалось подключиться к серверу 127.0.0.1:1: ")
 
 

@@ -367,7 +367,8 @@ class Peer:
     def _receive(self) -> bytes:
         """Wait for bytes and return them; b"" at the end, or when `_close` has been called."""
         if os.name == "nt":  # where a `shutdown` of the same process does not wake `recv`
-            while not select.select([self.connection], [], [], GLANCE)[0]:
+            # Who closes reads what has come, and does not wait for more: it might never end.
+            while not select.select([self.connection], [], [], 0 if self.closing else GLANCE)[0]:
                 if self.closing:
                     return b""
         return self.connection.recv(65_536)

@@ -58,7 +58,7 @@ class Chat:
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-            if hasattr(socket, name):
+            with contextlib.suppress(AttributeError, OSError):  # this system does not have it
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         name, why = "", "bye"
         try:
