@@ -33,7 +33,7 @@ CITATION = re.compile(  # «[2, с. 15; 4–6]»
 
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
-MOST_WEIGHT = 60  # letters: a column of a table with longer texts gets no more room for them
+MOST_WEIGHT = 72  # letters: a column of a table with longer texts gets no more room for them
 
 
 @dataclass
@@ -211,6 +211,6 @@ def set_widths(block: dict) -> None:
         _, _, columns, head, [body], _ = table["c"]
         rows = [[plain(cell[4]) for cell in row[1]] for row in [*head[1], *body[3]]]
         longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        weights = [min(length, MOST_WEIGHT) + 6 for length in longest]
+        weights = [min(length, MOST_WEIGHT) + 4 for length in longest]
         for column, weight in zip(columns, weights, strict=True):
             column[1] = {"t": "ColWidth", "c": weight / sum(weights)}

@@ -162,7 +162,7 @@ def latency_by_clients(summary: dict) -> Figure:
 
 def straight_line(samples: Samples, summary: dict) -> Figure:
     """Draw the lines, the runs, the points that the lines fit, and how far they are from these."""
-    figure, (left, right) = sized(3.1, 1, 2)
+    figure, (left, right) = sized(2.8, 1, 2)
     for name in NAMES:
         found = last_of(samples, name)
         recipients, times = points(found)
@@ -176,7 +176,7 @@ def straight_line(samples: Samples, summary: dict) -> Figure:
         left.plot(recipients, times / 1000, **dots)
         left.plot([], [], **style, label=TITLES[name])
         right.plot(recipients, residuals(recipients, times, slope, constant), **dots, alpha=0.75)
-    left.set(xlabel="Получателей", ylabel="До последнего получателя, мс")
+    left.set(xlabel="Получателей", ylabel="Время рассылки, мс")
     left.set_title("Прогоны (бледные) и прямая")
     right.axhline(0, color=GREY, linewidth=1)
     right.set(xscale="log", xlabel="Получателей", ylabel="Отклонение, %")
@@ -191,7 +191,7 @@ def straight_line(samples: Samples, summary: dict) -> Figure:
 
 def latency_by_rate(summary: dict) -> Figure:
     """Draw p50 and p99 against the offered rate, with the limit that says who has broken."""
-    figure, axes = sized(3.1, 1, 2, sharey=True)
+    figure, axes = sized(2.9, 1, 2, sharey=True)
     rates, limit = summary["parameters"]["rates"], summary["parameters"]["limit_ms"]
     titles = ("Медиана (p50)", "p99, в кольце — колено")
     for panel, percentile, title in zip(axes, ("p50", "p99"), titles, strict=True):
@@ -218,7 +218,7 @@ def latency_by_rate(summary: dict) -> Figure:
 
 def stalled_reader(samples: Samples) -> Figure:
     """Draw what was due to a healthy client and what it has got, step 3 beside step 4."""
-    figure, axes = sized(3.0, 1, 2, sharex=True, sharey=True)
+    figure, axes = sized(2.8, 1, 2, sharex=True, sharey=True)
     for panel, name in zip(axes, ("step3", "step4"), strict=True):
         run = next(r for r in samples.runs if (r["experiment"], r["server"]) == ("stall", name))
         time_line(panel, samples.stall[name][0], run, name)
