@@ -113,8 +113,8 @@ def linked(text: str) -> str:
         )
         return rf"\[{numbers}\]" if kind == "source" else match["kind"] + match["end"] + numbers
 
-    # A dash does not begin a line.
-    return CITATION.sub(link, REFERENCE.sub(link, text)).replace(" — ", "\u00a0— ")
+    text = CITATION.sub(link, REFERENCE.sub(link, text))
+    return text.replace(" — ", "\u00a0— ").replace("Ctrl-", "Ctrl\u2011")  # which begin no line
 
 
 def plain(node: object) -> str:
