@@ -38,6 +38,7 @@ try:
     import word
     from facts import REPORT, SOURCE, Problem
 except ModuleNotFoundError as error:
+    sys.stderr = entry.Output(sys.stderr)  # Russian, whatever this system speaks
     sys.exit(MISSING.format(error.name))
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
