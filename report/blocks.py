@@ -16,7 +16,7 @@ HAS_BODY = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 def block(what: str, data: dict) -> str:
     """Return the Markdown that a marker asks for, such as `listing FILE NAME...`."""
-    kind, *words = what.split()
+    kind, *words = what.split() or [""]
     kinds = {
         "listing": definitions,
         "file": lambda path: fenced(read(path)),

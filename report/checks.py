@@ -23,15 +23,17 @@ from fill import COMMENT, lines_of, place, without_code
 
 SECTION = re.compile(r"\bраздел\w*\s(\d+(?:\.\d+)*)", re.I)
 ENTRY = re.compile(r"^(\d+)\. ", re.M)
-HEADING = re.compile(r"^#{2,3} (\S+)", re.M)
-FILE = re.compile(r"(?<!\\)(!?)\[[^]]*\]\((?!\w+:|#)([^)#\s]+)")
+HEADING = re.compile(r"^(##|###) (\d+(?:\.\d+)*) ", re.M)
+FILE = re.compile(r"(?<!\\)(!?)\[[^]]*\]\((?!#)([^)\s]+)\)")
+HTML = re.compile(r"</?[a-z][^>:]*>", re.I)
+MARKER = re.compile(r"^[ ]*<!-- (value|choose|claim)", re.M)
 PLACEHOLDER = re.compile(r"\[впишите[^]]*\]")
 DRAWN = ("pictures", "diagrams")
 STARTS = {  # of what has a place in the text; a row of a table ends in `|`
     "caption": CAPTION,
     "figure": re.compile(r"^!\[", re.M),
     "table": re.compile(r"(?<!\|\n)^\|", re.M),
-    "listing": re.compile(r"^```\w", re.M),
+    "listing": re.compile(r"^```.*?^```$", re.M | re.S),
 }
 WITHOUT = {"figure": "картинка", "table": "таблица", "listing": "программа"}
 
@@ -40,11 +42,13 @@ def problems(text: str, blocks: list[dict]) -> Iterator[str]:
     """Tell everything that is wrong with a text and its tree, one line each."""
     prose = COMMENT.sub(lines_of, without_code(text))
     prose = "``".join(CODE.split(prose)[::2])
+    yield from missing(text)
     yield from captions(text, blocks)
     yield from references(prose)
-    yield from missing(text)
     yield from outdated(text)
-    for match in re.finditer(r"^[ ]*<!-- (value|choose|claim)", text, re.M):
+    for match in HTML.finditer(prose):
+        yield f"{place(prose, match.start())}: {match[0]}: HTML в отчёт не попадает. Уберите его."
+    for match in MARKER.finditer(text):
         yield (
             f"{place(text, match.start())}: поставьте перед меткой {match[1]} слово: "
             "в начале строки GitHub примет её за HTML"
@@ -54,16 +58,17 @@ def problems(text: str, blocks: list[dict]) -> Iterator[str]:
 def captions(text: str, blocks: list[dict]) -> Iterator[str]:
     """Tell of what has no caption, of captions of nothing, and of numbers out of order."""
     places = {
-        kind: iter([place(text, start.start()) for start in pattern.finditer(text)])
+        kind: iter([place(there, start.start()) for start in pattern.finditer(there)])
         for kind, pattern in STARTS.items()
+        for there in [text if kind == "listing" else without_code(text)]
     }
     last: dict[tuple[str, str], int] = {}
     for block in blocks:
         if block["t"] == "Div":
             (name, [kind], _), (_, *bodies) = block["c"]
-            here = next(places["caption"])
+            here = next(places["caption"], "report.md")
             for _ in bodies:
-                next(places[kind])
+                next(places[kind], "")
             number = name.partition("-")[2]
             what = f"«{NAMES[kind]} {number}»"
             if not bodies:
@@ -74,8 +79,8 @@ def captions(text: str, blocks: list[dict]) -> Iterator[str]:
                 yield f"{here}: {what} должен иметь номер {letter}{dot}{due}"
             last[kind, letter] = int(count)
         elif kind := "figure" if is_picture(block) else BODIES.get(block["t"]):
-            here, side = next(places[kind]), "под" if kind == "figure" else "над"
-            if block["t"] != "CodeBlock" or block["c"][0][1] in (["python"], ["text"]):
+            here, side = next(places[kind], "report.md"), "под" if kind == "figure" else "над"
+            if block["t"] != "CodeBlock" or block["c"][0][1] != ["sh"]:  # commands to type
                 caption = f"напишите {side} ней «{NAMES[kind]} N — …»"
                 yield f"{here}: {WITHOUT[kind]} без подписи: {caption}"
 
@@ -101,8 +106,14 @@ def references(prose: str) -> Iterator[str]:
     cited = [int(name.partition("-")[2]) for name in named if name.startswith("source")]
     if cited != sorted(cited):
         yield f"источники нумеруют в порядке ссылок, а ссылки идут так: {cited}"
+    due, sections = [0, 0], set()
+    for heading in HEADING.finditer(prose):
+        due = [due[0] + 1, 0] if heading[1] == "##" else [due[0], due[1] + 1]
+        sections.add(heading[2])
+        if heading[2] != (right := ".".join(str(number) for number in due if number)):
+            yield f"{place(prose, heading.start())}: раздел {heading[2]} должен иметь номер {right}"
     for found in SECTION.finditer(prose):
-        if found[1] not in HEADING.findall(prose):
+        if found[1] not in sections:
             yield f"{place(prose, found.start())}: раздела {found[1]} нет"
 
 
@@ -120,8 +131,14 @@ def missing(text: str) -> Iterator[str]:
     """Tell of pictures and of linked files that are not there."""
     prose = without_code(text)
     for found in FILE.finditer(prose):
-        if not (REPORT / found[2]).is_file():
-            yield f"{place(prose, found.start())}: {found[2]}: нет файла. Исправьте имя в скобках."
+        here, (start, end) = f"{place(prose, found.start())}: {found[2]}", found.span()
+        if "://" in found[2]:
+            if found[1]:
+                yield f"{here}: скачайте картинку в report/pictures и назовите её файл"
+        elif not (REPORT / found[2].partition("#")[0]).is_file():
+            yield f"{here}: нет файла. Исправьте имя в скобках."
+        elif found[1] and (prose[start - 2 : start] + prose[end : end + 2]).strip("\n "):
+            yield f"{here}: отделите картинку пустыми строками сверху и снизу"
 
 
 def outdated(text: str) -> Iterator[str]:

@@ -13,17 +13,17 @@ from facts import REPORT, Problem, student
 READER = "gfm+tex_math_dollars-yaml_metadata_block"
 NAMES = {"figure": "Рисунок", "table": "Таблица", "listing": "Листинг"}
 KINDS = {name: kind for kind, name in NAMES.items()}
-STEMS = {"рисун": "figure", "табли": "table", "листи": "listing", "[": "source"}
+STEMS = {"рис": "figure", "табл": "table", "листинг": "listing", "[": "source"}
 BODIES = {"Table": "table", "CodeBlock": "listing"}
 SOURCES, APPENDIX = "Список использованных источников", "Приложение"
 
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
-N = r"(?:[А-Я]\.)?\d+"  # a number, in an appendix with its letter
-PAGE = r", [сп]\.\s[^];]+"  # «с. 15», «п. 4.2»
+N = r"(?:[А-ЯA-Z]\.)?\d+"  # a number, in an appendix with its letter
+PAGE = r", [сcп]\.\s[^];]+"  # «с. 15», «п. 4.2»
 CAPTION = re.compile(rf"^(Рисунок|Таблица|Листинг)\s({N})\s— .+", re.M)
 # «рисунок 3», «на рисунках 3 и 4», «листинги А.1–А.3»; not the caption itself
 REFERENCE = re.compile(
-    rf"(?!^\w+\s{N}\s— )\b(?P<kind>рисун|табли|листи)(?P<end>\w+\s)"
+    rf"(?!^\w+\s{N}\s— )\b(?P<kind>рис|табл|листинг)(?P<end>\w*\.?\s)"
     rf"(?P<numbers>{N}(?:(?:, |\sи\s|–){N})*)(?![\d.]*\d)",
     re.M | re.I,
 )
@@ -114,7 +114,9 @@ def linked(text: str) -> str:
         return rf"\[{numbers}\]" if kind == "source" else match["kind"] + match["end"] + numbers
 
     text = CITATION.sub(link, REFERENCE.sub(link, text))
-    return text.replace(" — ", "\u00a0— ").replace("Ctrl-", "Ctrl\u2011")  # which begin no line
+    # No line begins with a dash, the letter of a key, or a name after its initial.
+    text = text.replace(" — ", "\u00a0— ").replace("Ctrl-", "Ctrl\u2011")
+    return re.sub(r"(?<!ние )\b([А-ЯA-Z]\.) (?=[А-ЯA-Z])", "\\1\u00a0", text)
 
 
 def plain(node: object) -> str:
@@ -177,7 +179,7 @@ def set_heading(heading: dict) -> None:
     """Mark structural elements, which have no number; the title of an appendix gets a line."""
     level, (_, classes, _), words = heading["c"]
     text = plain(words)
-    if level == 1 and not text[0].isdigit():
+    if level == 1 and not text[:1].isdigit():
         classes.append("unnumbered")
     if text.startswith(APPENDIX):  # its title stands below «ПРИЛОЖЕНИЕ А»
         name, _, title = text.partition(". ")

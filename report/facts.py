@@ -9,6 +9,7 @@ import json
 import math
 import re
 import tomllib
+from ast import literal_eval
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ OPTIONAL = ("ministry", "department", "number", "teacher_title", "coauthor", "ro
 PATH = re.compile(r"\b[a-z]\w*(?:\.\w+)+")
 REST = re.compile(r"(?:[\d\s.+*/()<>=-]|v\d+|and|or|not)*")  # of an expression, without its paths
 NUMBER_IN_CODE = re.compile(
-    r'^(?:([A-Z_]+) = |.*add_argument\("--([\w-]+)".*default=)([\d_]+)\b(?!\.)', re.M
+    r'^(?:([A-Z_]+) = |.*add_argument\("--([\w-]+)".*default=)(\d[\d_.]*)\b', re.M
 )
 COMMENT = re.compile(r"^\s*#.*\n|\s+# .*$", re.M)
 INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
@@ -68,9 +69,17 @@ def load() -> dict:
     code: dict[str, dict] = {}
     for path in sorted(ROOT.glob("steps/step*_*/*.py")):
         numbers = NUMBER_IN_CODE.findall(path.read_text("utf-8"))
-        found = {(name or option.replace("-", "_")): int(n) for name, option, n in numbers}
+        found = {(name or option.replace("-", "_")): literal_eval(n) for name, option, n in numbers}
         code.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
-    return {**read_json(SUMMARY), **read_json(RUNS), "code": code, "student": student()}
+    return {**read_json(SUMMARY), "runs": runs(), "code": code, "student": student()}
+
+
+def runs() -> dict:
+    """Return what the tests and the checker have said: see runs.py."""
+    known = read_json(RUNS).get("runs", {})
+    if not {"tests", "output", "sources", "scores"} <= known.keys():
+        raise Problem(f"{RUNS}: нет результатов. Выполните: python report/build.py runs")
+    return known
 
 
 def student() -> dict[str, str]:
@@ -78,7 +87,9 @@ def student() -> dict[str, str]:
     try:
         fields = tomllib.loads(read(STUDENT))
     except tomllib.TOMLDecodeError as error:
-        raise Problem(f"{STUDENT}: ошибка в записи: {error}. Текст пишут в кавычках.") from None
+        line = "".join(re.findall(r"line (\d+)", str(error))) or "1"
+        rule = "значение пишут в кавычках, а кавычки внутри него — ёлочками: «»"
+        raise Problem(f"{STUDENT}:{line}: ошибка в записи: {rule}") from None
     for name, value in fields.items():
         if name not in NEEDED + OPTIONAL:
             known = ", ".join(NEEDED + OPTIONAL)
@@ -114,7 +125,7 @@ def flat(data: dict, prefix: str = "") -> dict:
 def look_up(path: str, data: dict) -> float | str:
     """Return the fact with a dotted path."""
     value = flat(data).get(path)
-    if not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str | list):
         raise Problem(f"нет значения {path}. Все значения: python report/build.py values")
     return value
 
@@ -129,7 +140,7 @@ def evaluate(expression: str, data: dict) -> float | str | bool:
     try:
         known = {f"v{number}": value for number, value in enumerate(found)}
         return eval(text, {"__builtins__": {}}, known)
-    except (SyntaxError, TypeError, ZeroDivisionError) as error:
+    except (SyntaxError, TypeError, ArithmeticError) as error:
         raise Problem(f"«{expression}» не вычислить: {error}") from None
 
 
@@ -139,6 +150,13 @@ def show(marker: str, data: dict) -> str:
     value = evaluate(ROUNDING.sub("", marker), data)
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return ", ".join(written(each, rounding) for each in value)
+    return written(value, rounding)
+
+
+def written(value: float, rounding: re.Match | None) -> str:
+    """Return a number as Russian writes it."""
     sign, digits = rounding.groups() if rounding else (".", 0 if isinstance(value, int) else 2)
     decimals = int(digits)
     if sign == "~":

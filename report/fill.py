@@ -20,10 +20,11 @@ BLOCK = re.compile(
     r"^<!-- fill: (?P<what>.*) -->\n(?P<old>(?:(?!<!-- (?:fill|end)).*\n)*)<!-- end -->$", re.M
 )
 INLINE = re.compile(
-    r"<!-- (?P<kind>value|choose): (?P<what>.*?) -->(?P<old>[^<\n]*)<!-- /(?P=kind) -->"
+    r"<!-- (?P<kind>value|choose): (?P<what>(?:(?!-->).)*?) -->(?P<old>[^<\n]*)<!-- /(?P=kind) -->"
 )
 CLAIM = re.compile(r"<!-- claim: (.*?) -->")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
+LEFT = re.compile(r"<!--.*?(?:-->|$)", re.M)
 SENTENCE = re.compile(r"[^.!?…]*[.!?…]?\s*\Z")
 
 
@@ -41,7 +42,7 @@ def fill(text: str) -> Filled:
     filled, rest, data = Filled(text), without_code(text), facts.load()
     for marker in (BLOCK, INLINE, CLAIM):
         rest = marker.sub(lines_of, rest)
-    for left in COMMENT.finditer(rest):
+    for left in LEFT.finditer(rest):
         filled.problems.append(
             f"{place(rest, left.start())}: {left[0]} — не метка или метка без пары. "
             "Все метки названы в report/README.md."
@@ -91,7 +92,7 @@ def enclosed(kind: str, what: str, data: dict) -> str:
 
 def check_claim(match: re.Match, data: dict) -> None:
     """Raise Problem if the numbers contradict the sentence before a claim."""
-    if facts.evaluate(match[1], data):
+    if facts.evaluate(match[1], data) is True:
         return
     line = match.string[: match.start()].rpartition("\n")[2]
     sentence = " ".join(SENTENCE.search(COMMENT.sub("", line))[0].split())

@@ -19,8 +19,8 @@ COUNT = re.compile(r"(\d+) (passed|xfailed|skipped)")
 
 def make(folder: str = "") -> list[str]:
     """Run everything, or the checker on a folder alone; keep the results in runs.json."""
-    known = facts.read_json(RUNS)["runs"] if (ROOT / RUNS).is_file() else {"scores": {}}
     if folder:
+        known = facts.runs()
         known["scores"][Path(folder).resolve().name] = judged(Path(folder))
     else:
         known = run_tests() | {"sources": digest(), "scores": {}}
@@ -66,8 +66,10 @@ def judged(folder: Path) -> dict:
     hints = [check["status"] for check in found["checks"] if not check["graded"]]
     failed = [check["id"] for check in found["checks"] if check["status"] == "fail"]
     return {
-        **{"passed": found["score"], "of": found["of"]},
-        **{"hints": hints.count("pass"), "of_hints": len(hints)},
+        "passed": found["score"],
+        "of": found["of"],
+        "hints": hints.count("pass"),
+        "of_hints": len(hints),
         "failed": Words("ru").title(failed[0]) if failed else "—",
     }
 
@@ -80,6 +82,6 @@ def digest() -> str:
 
 def outdated() -> list[str]:
     """Tell if the programs were changed after they were run."""
-    if facts.read_json(RUNS)["runs"]["sources"] == digest():
+    if facts.runs()["sources"] == digest():
         return []
     return [f"{RUNS}: проверены не эти программы. Повторите: python report/build.py runs"]

@@ -155,7 +155,7 @@ def cut_character(chat: Chat) -> None:
     4,
     "a reader who stops harms nobody",
     "slow",
-    "зависший получатель никому не мешает, его отключают",
+    "зависший получатель не мешает, его отключают",
     applies_from=3,
 )
 def stopped_reader(chat: Chat) -> None:

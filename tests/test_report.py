@@ -196,8 +196,8 @@ def test_other_numbers_choose_other_words(copy):
     summary = copy / "notebooks/results/summary.json"
     data = json.loads(summary.read_text("utf-8"))
     for value, number, said in (
-        ("fit.step4.r2", 0.999, "Прямая хорошо описывает"),
-        ("fit.step4.r2", 0.5, "Отдельные замеры отклоняются"),
+        ("fit.step4.r2", 0.999, "Эти прогоны лежат на прямой почти точно"),
+        ("fit.step4.r2", 0.5, "Отдельные прогоны отклоняются"),
         ("compared.step4.p99_high_ms", 0.1, "Так было в каждом повторе."),
         ("compared.step4.p99_high_ms", 9999, "Но разброс повторов велик"),
         ("nagle.cause.alternate_percent", 100, "ждёт примерно каждая вторая"),
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_be_written_is_told_in_one_line(copy):
             "student.toml",
             "^city = .*",
             "city = Paris",
-            r"report/student\.toml: ошибка в записи: .*",
+            r"report/student\.toml:\d+: ошибка в записи: .*",
         ),
         ("student.toml", "^city = .*", 'city = ["a", "b"]', r".*поле 'city': нужна строка .*"),
         ("student.toml", "^year = .*", "year = true", r".*поле 'year': нужна строка .*"),
@@ -289,6 +289,40 @@ def test_a_file_that_cannot_be_written_is_told_in_one_line(copy):
             "pictures/no.png",
             rf"{HERE}pictures/no\.png: нет файла\..*",
         ),
+        (
+            "report.md",
+            r"\(pictures/step1.svg\)",
+            "(https://example.org/a.png)",
+            rf"{HERE}https://example\.org/a\.png: скачайте картинку .*",
+        ),
+        (
+            "report.md",
+            r"(pictures/step1\.svg\)\n)",
+            r"\1Слова сразу под картинкой.\n",
+            rf"{HERE}pictures/step1\.svg: отделите картинку пустыми строками .*",
+        ),
+        ("report.md", "^```sh$", "```", rf"{HERE}программа без подписи: .*"),
+        ("report.md", "^## 3 ", "## 4 ", rf"{HERE}раздел 4 должен иметь номер 3"),
+        (
+            "report.md",
+            "^## 1 ",
+            "<table><tr><td>мой</td></tr></table>\n\n## 1 ",
+            rf"{HERE}<table>: HTML в отчёт не попадает\. .*",
+        ),
+        ("report.md", "^## 1 ", "<!-- моё\n\n## 1 ", rf"{HERE}<!-- моё — не метка .*"),
+        (
+            "report.md",
+            r"<!-- claim: runs\.scores[^>]*-->",
+            "<!-- claim: machine.cores -->",
+            rf"{HERE}числа противоречат .* неверно, что machine\.cores \(= .*",
+        ),
+        (
+            "report.md",
+            "^<!-- fill: output tests",
+            "<!-- fill: ",
+            rf"{HERE}неизвестный вид метки .*",
+        ),
+        ("runs.json", r"(?s)\A.*", "{}", r"report/runs\.json: нет результатов\. .*"),
         ("report.pdf", "", "", r"report\.pdf собран не из этих файлов: .*"),
     ],
 )
