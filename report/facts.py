@@ -124,7 +124,10 @@ def flat(data: dict, prefix: str = "") -> dict:
 
 def look_up(path: str, data: dict) -> float | str:
     """Return the fact with a dotted path."""
-    value = flat(data).get(path)
+    facts = flat(data)
+    value = facts.get(path)
+    if path in facts and value is None:  # such as the load that no server has held
+        raise Problem(f"{path}: измерения не дали этого числа. Перепишите предложение без него.")
     if not isinstance(value, int | float | str | list):
         raise Problem(f"нет значения {path}. Все значения: python report/build.py values")
     return value

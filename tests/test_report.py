@@ -573,6 +573,7 @@ def test_the_site_is_one_page_that_needs_nothing_else(copy):
 
 
 DATA = {"a": {"t_us": 1234.5, "n_bytes": 1_048_576, "rate": 12_345, "share": 0.1234, "name": "x"}}
+DATA["a"] |= {"rates": [1000, 12_000], "never": None}
 
 
 @pytest.mark.parametrize(
@@ -586,6 +587,7 @@ DATA = {"a": {"t_us": 1234.5, "n_bytes": 1_048_576, "rate": 12_345, "share": 0.1
         ("a.share - 2 * a.share .2", "\u22120,12"),
         ("a.share", "0,12"),
         ("a.name", "x"),
+        ("a.rates", "1000, 12\u00a0000"),
     ],
 )
 def test_a_value_is_computed_and_written_in_russian(marker, shown):
@@ -601,6 +603,8 @@ def test_a_value_is_computed_and_written_in_russian(marker, shown):
         ("a.share if 1", "не понять"),
         ("__import__", "не понять"),
         ("a.none", "нет значения a.none"),
+        ("a.never", "a.never: измерения не дали этого числа"),
+        ("10 ** 400 * a.share", "не вычислить"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(marker, fault):
