@@ -4,20 +4,7 @@ import re
 from collections.abc import Iterator
 
 import drawing
-from document import (
-    BODIES,
-    CAPTION,
-    CITATION,
-    CODE,
-    KINDS,
-    NAMES,
-    PAGE,
-    REFERENCE,
-    SOURCES,
-    STEMS,
-    N,
-    is_picture,
-)
+from document import BODIES, CAPTION, CODE, KINDS, NAMES, SOURCES, is_picture, references_in
 from facts import REPORT, STUDENT, student
 from fill import COMMENT, lines_of, place, without_code
 
@@ -91,10 +78,8 @@ def references(prose: str) -> Iterator[str]:
     for entry in ENTRY.finditer(prose, prose.find(f"## {SOURCES}")):
         there[f"source-{entry[1]}"] = place(prose, entry.start())
     named: dict[str, str] = {}
-    for found in (*REFERENCE.finditer(prose), *CITATION.finditer(prose)):
-        for number in expand(found["numbers"]):
-            name = f"{STEMS[found['kind'].lower()]}-{number}"
-            named.setdefault(name, place(prose, found.start()))
+    for name, position in references_in(prose):
+        named.setdefault(name, place(prose, position))
     for name in sorted(there.keys() ^ named.keys()):
         kind, _, number = name.partition("-")
         what = f"{NAMES[kind]} {number}" if kind in NAMES else f"источник [{number}]"
@@ -115,16 +100,6 @@ def references(prose: str) -> Iterator[str]:
     for found in SECTION.finditer(prose):
         if found[1] not in sections:
             yield f"{place(prose, found.start())}: раздела {found[1]} нет"
-
-
-def expand(numbers: str) -> list[str]:
-    """Return the numbers of a list such as «2, 4–6 и 8» or «2, с. 15; 4–6»."""
-    found: list[str] = []
-    for dash, number in re.findall(rf"(–?)\s?({N})", re.sub(PAGE, "", numbers)):
-        letter, dot, last = number.rpartition(".")
-        first = int(found[-1].rpartition(".")[2]) + 1 if dash else int(last)
-        found += [f"{letter}{dot}{each}" for each in range(first, int(last) + 1)]
-    return found
 
 
 def missing(text: str) -> Iterator[str]:

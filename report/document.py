@@ -119,6 +119,23 @@ def linked(text: str) -> str:
     return re.sub(r"(?<!ние )\b([А-ЯA-Z]\.) (?=[А-ЯA-Z])", "\\1\u00a0", text)
 
 
+def references_in(text: str) -> Iterator[tuple[str, int]]:
+    """Return what a text refers to, such as `figure-2` and `source-1`, and where."""
+    for found in (*REFERENCE.finditer(text), *CITATION.finditer(text)):
+        for number in expand(found["numbers"]):
+            yield f"{STEMS[found['kind'].lower()]}-{number}", found.start()
+
+
+def expand(numbers: str) -> list[str]:
+    """Return the numbers of a list such as «2, 4–6 и 8» or «2, с. 15; 4–6»."""
+    found: list[str] = []
+    for dash, number in re.findall(rf"(–?)\s?({N})", re.sub(PAGE, "", numbers)):
+        letter, dot, last = number.rpartition(".")
+        first = int(found[-1].rpartition(".")[2]) + 1 if dash else int(last)
+        found += [f"{letter}{dot}{each}" for each in range(first, int(last) + 1)]
+    return found
+
+
 def plain(node: object) -> str:
     """Return the text of a part of the tree."""
     if isinstance(node, list):
