@@ -61,9 +61,9 @@ def test_any_bytes_raise_nothing_but_frame_errors(data, places):
 def test_take_never_waits():
     frame = encode("привет")
     reader = FrameReader(Pieces(frame + frame[:-1]))
-    assert reader.take() is None
+    assert reader.next_frame() is None
     assert reader.receive() == "привет"
-    assert reader.take() is None
+    assert reader.next_frame() is None
     with pytest.raises(FrameError, match="inside a frame"):
         reader.receive()
 

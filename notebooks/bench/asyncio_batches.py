@@ -83,7 +83,9 @@ class User(asyncio.Protocol):
         """Take all frames that are complete."""
         self.reader.buffer += data
         try:
-            while not self.transport.is_closing() and (text := self.reader.take()) is not None:
+            while (
+                not self.transport.is_closing() and (text := self.reader.next_frame()) is not None
+            ):
                 self.receive(text)
         except FrameError as error:
             self.leave(str(error))

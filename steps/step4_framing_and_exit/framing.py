@@ -8,11 +8,10 @@ Twisted's `Int32StringReceiver` and Netty's 4-byte length field.
 import re
 import socket
 import struct
-import time
 
 HEADER = struct.Struct("!I")  # 4 bytes, unsigned; "!" is the order of the network: big-endian
 MAX_PAYLOAD = 65_536  # bytes
-CHUNK = 16_384  # the most bytes that one `recv` may return; it may return fewer
+CHUNK = 32_768  # the most bytes that one `recv` may return; it may return fewer
 
 # What could move the cursor, colour the screen, forge a line or turn the direction of writing:
 # the control characters C0, DEL and C1, U+2028 and U+2029, and Unicode's Bidi_Control.
@@ -25,6 +24,8 @@ class FrameError(ValueError):
 
 def safe(text: str) -> str:
     """Replace each character that controls a terminal by U+FFFD, and a tab by a space."""
+    if text.isprintable():  # almost every text: this is faster than the expression
+        return text
     return UNSAFE.sub("\ufffd", text.replace("\t", " "))
 
 
@@ -47,26 +48,44 @@ class FrameReader:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.buffer = bytearray()  # what has arrived and was not taken yet
+        self.error: FrameError | None = None  # what `take_all` has met
+        self.more = False  # the last `recv` returned all that it may: more is to come
 
-    def receive(self, deadline: float | None = None) -> str | None:
-        """Wait for a frame and return its text; None if the stream ends between two frames.
+    def receive(self) -> str | None:
+        """Wait for a frame and return its text; return None at the end of the stream.
 
-        Raises what `take` raises, FrameError for a stream that ends inside a frame, OSError as
-        `recv` does, and TimeoutError if the frame is not complete at `deadline` (in seconds, as
-        `time.monotonic()` counts).
+        Raises what `fill` and `next_frame` raise.
         """
-        while (text := self.take()) is None:
-            if deadline is not None:  # 0 would mean "do not wait", and less is an error
-                self.connection.settimeout(max(deadline - time.monotonic(), 1e-6))
-            data = self.connection.recv(CHUNK)
-            if not data and self.buffer:
-                raise FrameError("the stream ended inside a frame")
-            if not data:
+        while (text := self.next_frame()) is None:
+            if not self.fill():
                 return None
-            self.buffer += data
         return text
 
-    def take(self) -> str | None:
+    def fill(self) -> bool:
+        """Wait for bytes; return False if the stream has ended instead.
+
+        Raises FrameError if it ended inside a frame, OSError as `recv` does.
+        """
+        if self.error:
+            raise self.error
+        data = self.connection.recv(CHUNK)
+        if not data and self.buffer:
+            raise FrameError("the stream ended inside a frame")
+        self.buffer += data
+        self.more = len(data) == CHUNK
+        return bool(data)
+
+    def take_all(self) -> list[str]:
+        """Return the texts of all frames that have arrived. Never waits."""
+        texts = []
+        try:
+            while (text := self.next_frame()) is not None:
+                texts.append(text)
+        except FrameError as error:
+            self.error = error  # first what came before it; then `fill` raises it
+        return texts
+
+    def next_frame(self) -> str | None:
         """Return the text of the next frame if all of it has arrived, else None. Never waits.
 
         Raises FrameError for a length over the limit and for a payload that is not UTF-8.
@@ -79,9 +98,9 @@ class FrameReader:
         end = HEADER.size + length
         if len(self.buffer) < end:
             return None
-        payload = self.buffer[HEADER.size : end]
-        del self.buffer[:end]
         try:
-            return payload.decode()
+            text = self.buffer[HEADER.size : end].decode()
         except UnicodeDecodeError as error:
             raise FrameError("the text is not valid UTF-8") from error
+        del self.buffer[:end]
+        return text

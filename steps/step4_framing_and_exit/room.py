@@ -1,250 +1,261 @@
-"""The room of step 4: who is here, what is said in which order, and how it reaches everybody.
+"""The room of step 4: one thread owns it, so it needs no lock, and all see one order of events.
 
-There is one lock, and whoever sends to users in the room holds it: so all see one order. This is
-possible because no send waits for a reader. What the system does not take at once goes into the
-user's outbox, and the room's thread offers it again, a hundred times a second.
+The users' threads receive. What they have received they put into a queue. The room's thread takes
+all that is there and sends it, to each user in one piece.
 """
 
-import socket
+import logging
+import os
+import queue
+import re
 import threading
 import time
-from collections import deque
+from collections.abc import Callable
 
-from framing import FrameError, encode
-from user import PATIENCE, RETRY, User, shut_down
+from framing import FrameError, encode, safe
+from user import PATIENCE, User
 
-MANY = 100  # messages in `said`: with more than this, every author waits for the lock
-PAUSE = 0.0005  # seconds after a batch of several messages
-BATCH_PART = 8  # a batch takes a small part of an outbox: nobody is cut off for one batch
+NICK = re.compile(r"[\w.-]{1,32}")  # letters and digits of many scripts, and _ . -
+MOST_EVENTS = 30  # that wait in the queue; who brings one more waits: back-pressure
+BATCH_PART = 8  # a batch takes an eighth of an outbox: nobody is cut off for one batch
 SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
+RETRY = 0.01  # seconds until what is left in an outbox is offered again
+TICK = 0.25  # seconds: nobody sleeps longer, so that a stop is noticed
+QUESTION = "* enter your nickname"
+HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 
 
 class Room:
-    """The users, and all that happens to them in one order."""
+    """Who is here, and what they are told."""
 
-    def __init__(self, max_clients: int, max_pending: int) -> None:
-        self.max_clients = max_clients
-        self.max_pending = max_pending
-        self.counting = threading.Lock()  # guards these two, always for a moment only:
-        self.connections: set[User] = set()  # everybody who is here, with a nickname or without
-        self.leaving: set[User] = set()  # those who still get their last bytes
-        self.next_sender = threading.Lock()  # held by the one thread that waits for `lock` to send
-        self.lock = threading.Lock()  # guards every send to a user in the room, and these:
-        self.users: dict[str, User] = {}  # those who have joined, in this order, by nickname
-        self.behind: set[User] = set()  # those for whom something waits in the outbox
-        self.somebody_behind = threading.Event()
-        # The queue of what is not sent yet: (author, frame), or (user, None): this user joins.
-        # Anybody may append to it, without the lock; only who has the lock takes out of it.
-        self.said: deque[tuple[User, bytes | None]] = deque()
-        self.stopping = False  # this and the next one are changed by `stop` alone
-        self.deadline = 0.0  # until when a stopping server waits for those who leave
-        threading.Thread(target=self.keep_sending, daemon=True).start()
+    def __init__(self, max_clients: int, max_pending: int, login_timeout: float) -> None:
+        self.max_pending = max_pending  # bytes that may wait for one user
+        self.login_timeout = login_timeout  # seconds
+        self.places = threading.Semaphore(max_clients)  # one for each open connection
+        self.events: queue.Queue[tuple] = queue.Queue(MOST_EVENTS)
+        self.flood = threading.Lock()  # held by the one user who may send much just now
+        self.connected: set[User] = set()  # everybody, from `enter` to `forget`
+        self.newcomers: dict[User, float] = {}  # those without a nickname, and their deadlines
+        self.users: dict[str, User] = {}  # the registry: those who have joined, by nickname
+        self.said: list[tuple[User, bytes]] = []  # authors and frames that wait to be sent
+        self.size = 0  # bytes said and told since the last `let_catch_up`
+        self.behind = 0  # bytes in the fullest outbox
+        self.stopping = False
 
-    def enter(self, user: User) -> bool:
-        """Let a connection in that has no nickname yet; return False if the room is full."""
-        with self.counting:
-            if len(self.connections) >= self.max_clients:
-                return False
-            # Those who leave take no place, but each still has a thread: these are bounded, too.
-            if len(self.leaving) >= self.max_clients:
-                return False
-            self.connections.add(user)
-            return True
+    # What other threads call.
 
-    def join(self, user: User, nick: str) -> str | None:
-        """Let a user in and tell the others; return why not, if the nickname is taken."""
-        user.nick = nick  # `admit` takes it away again if somebody has it
-        self.said.append((user, None))  # in the queue: so many who come at once are one batch
-        with self.lock:
-            self.send_said()
-        return None if user.nick else "this nickname is taken"
+    def post(self, action: Callable, *args: object) -> None:
+        """Have the room's thread call `action`; wait while the queue is full."""
+        self.events.put((action, args))
 
-    def say(self, author: User, frame: bytes) -> None:
-        """Queue a frame for the others; `deliver` sends it."""
-        self.said.append((author, frame))
-
-    def deliver(self) -> None:
-        """Send all that is queued, or leave it to the thread that waits for the lock already.
-
-        So one thread sends, one waits, and the others go on receiving. Nothing is forgotten:
-        who waits has not begun to send, and takes what is queued when it begins.
-        """
-        crowded = len(self.said) > MANY
-        if self.next_sender.acquire(blocking=crowded):
-            with self.lock:
-                self.next_sender.release()  # from now on another thread may be the next
-                busy = len(self.said) > 1
-                self.send_said()
-                if busy:
-                    time.sleep(PAUSE)  # the others receive meanwhile: the next batch is bigger
-
-    def answer(self, user: User, frames: bytes | None) -> None:
-        """Send frames to one user (None: the list of all users); wait until most is read."""
-        with self.lock:
-            self.send_said()
-            if not user.gone:
-                self.send(user, frames or self.online())
-        user.wait_until_read(self.max_pending // 2)
-
-    def leave(self, user: User, why: str) -> None:
-        """Let a user go, tell the others, and say goodbye to the user."""
-        with self.lock:
-            self.send_said()
-            if not user.gone:
-                self.dismiss(user, why)
-                self.send(user, encode(f"* {why}"))
-
-    def forget(self, user: User) -> None:
-        """Let go of a connection that is closed."""
-        with self.counting:
-            self.connections.discard(user)
-            self.leaving.discard(user)
-        with self.lock:
-            self.behind.discard(user)
+    def wait_until_done(self) -> None:
+        """Wait until the room's thread has done all that was posted so far."""
+        done = threading.Event()
+        self.post(done.set)
+        done.wait()
 
     def stop(self) -> None:
-        """Pass on nothing more. Does not need the lock, so a signal may call it at any moment."""
-        if not self.stopping:  # whoever is impatient and sends more signals does not prolong it
-            self.deadline = time.monotonic() + PATIENCE
+        """Let nobody say anything more, and soon end the program."""
         self.stopping = True
 
-    def close(self) -> None:
-        """Tell everybody that the server stops; wait until all have gone, but not for long."""
-        with self.counting:
-            here = list(self.connections)
-        with self.lock:
-            for user in here:
-                if not user.gone:
-                    self.dismiss(user, "the server stops")
-                    self.send(user, encode("* server is shutting down"))
-        while self.leaving and time.monotonic() < self.deadline:
-            with self.lock:
-                self.send_rest()
-                for user in here:
-                    if not user.outbox:
-                        shut_down(user.connection, socket.SHUT_WR)
-            time.sleep(RETRY)
+    def run(self) -> None:
+        """Take events and send what comes of them. This is the room's thread."""
+        while not self.stopping:
+            self.take_events(RETRY if self.behind else TICK)
+            self.do(self.send_out)
+            self.do(self.turn_away_the_late)
+        self.say_goodbye()
+        os._exit(0)  # at once: other threads may wait for ever
 
-    # The following is for a thread that has the lock.
+    # All that follows is called by the room's thread only.
 
-    def online(self) -> bytes:
-        """Return the frame that names all users; several frames, if one would be too long."""
-        return encode_online([user.nick for user in self.users.values()])
+    def take_events(self, timeout: float) -> None:
+        """Wait for an event; do what it says, and what those say that are there by now."""
+        try:
+            events = [self.events.get(timeout=timeout)]
+        except queue.Empty:
+            return
+        events += [self.events.get() for _ in range(self.events.qsize())]
+        for action, args in events:
+            self.do(action, *args)
 
-    def admit(self, user: User) -> bytes | None:
-        """Enter a user into the registry; return what to tell the others, None if that failed."""
-        if user.nick.casefold() in self.users:
-            user.nick = ""
-            return None
-        self.users[user.nick.casefold()] = user
-        self.send(user, encode(f"* welcome, {user.nick}") + self.online())
-        return encode(f"* {user.nick} joined")
+    def do(self, action: Callable, *args: object) -> None:
+        """Call `action`. A mistake in our code costs one user the connection, not everybody."""
+        try:
+            action(*args)
+        except Exception:
+            logging.exception("internal error")
+            for user in args[:1]:  # the first argument is the user whom it is about
+                self.dismiss(user, "internal error")
 
-    def dismiss(self, user: User, why: str) -> None:
-        """Take a user out of the registry and tell the others, unless the server stops."""
-        user.gone = why
-        with self.counting:
-            self.connections.discard(user)
-            self.leaving.add(user)
-        if self.users.get(user.nick.casefold()) is user:
-            del self.users[user.nick.casefold()]
-            # At once: somebody may wait already to join under this nickname.
-            if not self.stopping:
-                self.tell(encode(f"* {user.nick} left"))
+    def enter(self, user: User) -> None:
+        """Take in a connection that was accepted; it has no nickname yet."""
+        self.connected.add(user)
+        self.newcomers[user] = time.monotonic() + self.login_timeout
+        self.tell(user, "* server is shutting down" if self.stopping else QUESTION)
 
-    def send(self, user: User, data: bytes) -> None:
-        """Send to one user, now or as soon as there is room."""
+    def hear(self, user: User, texts: list[str]) -> None:
+        """Do what a user's texts say: a nickname, a command, a message to the others."""
+        for text in texts:
+            if user.reason or self.stopping:
+                return
+            if not user.nick:
+                self.join(user, text.strip())
+            elif text.startswith("/"):
+                self.obey(user, text)
+            elif text and not text.isspace():
+                self.say(user, f"{user.nick}: {safe(text)}")
+            if self.size > self.max_pending // BATCH_PART:
+                self.send_out()
+
+    def join(self, user: User, nick: str) -> None:
+        """Let a user in under this nickname and tell the others, or ask again."""
+        if command(nick) == "/quit":
+            self.leave(user, "bye")
+        elif not NICK.fullmatch(nick):
+            self.tell(user, "* a nickname has 1 to 32 letters, digits, _ . or -", QUESTION)
+        elif nick.casefold() in self.users:
+            self.tell(user, "* this nickname is taken", QUESTION)
+        else:
+            del self.newcomers[user]
+            self.users[nick.casefold()] = user
+            user.nick = nick
+            user.seen = len(self.said)  # what was said before is not for the new user
+            self.tell(user, f"* welcome, {nick}", *self.online())
+            self.say(user, f"* {nick} joined")
+
+    def obey(self, user: User, text: str) -> None:
+        """Do what a command says. The answer is for this user alone."""
+        match command(text):
+            case "/quit":
+                self.leave(user, "bye")
+            case "/who":
+                self.tell(user, *self.online())
+            case "/help":
+                self.tell(user, HELP)
+            case _:
+                word = safe(text.split()[0][:100])
+                self.tell(user, f"* unknown command: {word}, try /help")
+
+    def online(self) -> list[str]:
+        """Return the lines that name all users. One frame holds 400 names of any letters."""
+        nicks = [user.nick for user in self.users.values()]
+        return [f"* online: {', '.join(nicks[i : i + 400])}" for i in range(0, len(nicks), 400)]
+
+    def say(self, author: User, text: str) -> None:
+        """Note a line for all users but its author; `send_said` sends it."""
+        try:
+            frame = encode(text)
+        except FrameError as error:
+            self.tell(author, f"* not sent: {error}")
+            return
+        self.said.append((author, frame))
+        self.size += len(frame)
+
+    def tell(self, user: User, *lines: str) -> None:
+        """Send one user lines of the server's own, behind all that was said before."""
+        data = b"".join([*self.unseen(user), *map(encode, lines)])
         user.send(data)
-        if user.outbox:
-            self.behind.add(user)
-            self.somebody_behind.set()
+        self.size += len(data)
 
-    def tell(self, frame: bytes) -> None:
-        """Send to everybody what the server itself has to say."""
-        for user in self.users.values():
-            self.send(user, frame)
+    def unseen(self, user: User) -> list[bytes]:
+        """Return what others have said and this user has not got yet; it counts as seen now."""
+        if not user.nick:
+            return []
+        frames = [frame for author, frame in self.said[user.seen :] if author is not user]
+        user.seen = len(self.said)
+        return frames
+
+    def leave(self, user: User, reason: str) -> None:
+        """Let a user go, and tell the others. Its connection stays open until `forget`."""
+        if user.reason:  # it has left already
+            return
+        self.tell(user, f"* {reason}")
+        user.reason = reason
+        user.send_rest()
+        if not self.newcomers.pop(user, None):
+            del self.users[user.nick.casefold()]
+            self.say(user, f"* {user.nick} left")
+
+    def dismiss(self, user: User, reason: str) -> None:
+        """Let a user go whose thread may wait for more."""
+        self.leave(user, reason)
+        user.wake()
+
+    def forget(self, user: User) -> None:
+        """Close the connection of a user whose thread is about to end."""
+        self.connected.discard(user)
+        user.connection.close()
+        self.places.release()
+
+    def send_out(self) -> None:
+        """Send all users what was said; let those catch up who are behind."""
+        if self.said:
+            self.send_said()
+        self.let_catch_up()
 
     def send_said(self) -> None:
-        """Send each user what the others have said by now: one piece, or a few if it is much."""
-        # Only what is queued by now: this thread has to return to its own user.
-        said = deque(self.said.popleft() for _ in range(len(self.said)))
-        while said and not self.stopping:
-            batch, newcomers = self.take_batch(said)
-            everything = b"".join(frame for _, frame in batch)
-            authors = {author for author, _ in batch}
-            for user in self.users.values():
-                if user not in authors:
-                    self.send(user, everything)
-                    continue
-                since = newcomers.get(user, 0)
-                frames = [frame for author, frame in batch[since:] if author is not user]
-                if frames:
-                    self.send(user, b"".join(frames))
-            self.let_catch_up(len(everything))
+        """Send each user what the others have said, in one piece."""
+        everything = b"".join(frame for _, frame in self.said)
+        authors = {author for author, _ in self.said}
+        for user in self.users.values():
+            if user in authors or user.seen:
+                user.send(b"".join(self.unseen(user)))
+            else:  # most users, and the same bytes for each
+                user.send(everything)
+            user.seen = 0
+        self.said.clear()
 
-    def take_batch(self, said: deque) -> tuple[list[tuple[User, bytes]], dict[User, int]]:
-        """Take out of `said` what is sent next, but not too much at a time.
+    def let_catch_up(self) -> None:
+        """Send what waits in the outboxes; wait for those who are far behind.
 
-        Returns authors and frames, and for each user who joins: how many frames come before.
+        This takes no longer than `size` bytes take at SLOWEST. So a flood goes on at the pace of
+        its readers. Who has stopped reading is soon over the limit, and is cut off.
         """
-        batch, newcomers, size = [], {}, 0
-        while said and size <= self.max_pending // BATCH_PART:
-            author, frame = said.popleft()
-            if author.gone:  # too late: the others know that the author has left
-                continue
-            if frame is None:
-                frame = self.admit(author)
-                newcomers[author] = len(batch)
-            if frame:
-                batch.append((author, frame))
-                size += len(frame)
-        return batch, newcomers
-
-    def let_catch_up(self, size: int) -> None:
-        """Wait for those who are far behind, but no longer than `size` bytes take at SLOWEST.
-
-        So a flood slows down to the pace of its readers. A reader who has stopped costs the
-        others half a second in all (half of `max_pending` at SLOWEST); then it is cut off.
-        """
-        deadline = time.monotonic() + size / SLOWEST
-        while self.behind and self.send_rest() > self.max_pending // 2 and not self.stopping:
-            time_left = deadline - time.monotonic()
-            if time_left <= 0:
+        deadline = time.monotonic() + self.size / SLOWEST
+        self.size = 0
+        self.send_rest()
+        while self.behind > self.max_pending // 2 and time.monotonic() < deadline:
+            if self.stopping:
                 return
-            time.sleep(min(time_left, 0.001))
-
-    def send_rest(self) -> int:
-        """Offer what waits in the outboxes; return how many bytes wait in the fullest one."""
-        most = 0
-        for user in list(self.behind):
-            user.send_rest()
-            if not user.outbox:
-                self.behind.discard(user)
-            elif user.waiting > self.max_pending and not user.gone:
-                self.cut_off(user)
-            elif not user.gone:
-                most = max(most, user.waiting)
-        return most
-
-    def cut_off(self, user: User) -> None:
-        """Disconnect a user for whom too much waits."""
-        self.dismiss(user, "does not read")
-        user.cut_off(encode("* disconnected: you did not read what others said"))
-
-    def keep_sending(self) -> None:
-        """Offer what waits in the outboxes, again and again. Runs in the room's thread."""
-        while self.somebody_behind.wait():
-            with self.lock:
-                self.send_rest()
-                if not self.behind:
-                    self.somebody_behind.clear()
             time.sleep(RETRY)
+            self.send_rest()
+        if self.behind > self.max_pending:
+            for user in [user for user in self.connected if user.waiting > self.max_pending]:
+                user.disconnect()
+                self.leave(user, "does not read")
+
+    def send_rest(self) -> None:
+        """Send what the system takes by now; note how much is left in the fullest outbox."""
+        self.behind = 0
+        for user in self.connected:
+            if user.outbox:
+                user.send_rest()
+                self.behind = max(self.behind, user.waiting)
+
+    def turn_away_the_late(self) -> None:
+        """Let those go who have no nickname at their deadline."""
+        while self.newcomers:
+            user, deadline = next(iter(self.newcomers.items()))  # it has waited longest
+            if time.monotonic() < deadline:
+                return
+            self.dismiss(user, f"no nickname within {self.login_timeout:g} seconds")
+
+    def say_goodbye(self) -> None:
+        """Tell all that the server stops; send what waits, but no longer than PATIENCE."""
+        deadline = time.monotonic() + PATIENCE
+        for user in self.connected:
+            if not user.reason:
+                self.tell(user, "* server is shutting down")
+                user.reason = "the server stops"
+        while self.connected and time.monotonic() < deadline:
+            self.send_rest()
+            for user in self.connected:
+                if not user.outbox and not user.done.is_set():
+                    user.end_stream()
+            self.take_events(RETRY)  # they leave
 
 
-def encode_online(nicks: list[str]) -> bytes:
-    """Return the frame that names these users; two or more, if one would be too long."""
-    try:
-        return encode("* online: " + ", ".join(nicks))
-    except FrameError:
-        half = len(nicks) // 2
-        return encode_online(nicks[:half]) + encode_online(nicks[half:])
+def command(text: str) -> str:
+    """Return the command that a message is, in lower case; "" for a message that is none."""
+    return text.split()[0].lower() if text.startswith("/") else ""

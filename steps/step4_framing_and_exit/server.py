@@ -1,40 +1,27 @@
 """Step 4: a chat of whole messages, in which one user cannot stop the others.
 
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
-New here:  frames, commands, one order of events for all, an outbox for each user, a last message
+New here:  frames, commands, one thread that owns the room, an outbox for each user, a last message
            when the server stops.
 Cannot do: remember what was said before you came, check who you are, run on two machines.
 """
 
-import signal
-
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `main` knows what to do at Ctrl-C
-
 import argparse
+import logging
 import os
-import re
+import signal
 import socket
 import sys
 import threading
 import time
-import unicodedata
-from collections import deque
 
-from framing import FrameError, FrameReader, encode, safe, send_frame
-from room import Room
-from user import PATIENCE, User, shut_down
+from framing import FrameError, FrameReader, encode
+from room import TICK, Room, command
+from user import User
 
-# Letters and digits of any script, and _ . - but (that is `?!`) not two Korean letters that
-# nobody can see.
-NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
-ATTEMPTS = 3  # nicknames that a newcomer may try
-HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
-REFUSED = 100  # refused connections that stay open, so that the peer can read why
-LOGGING = threading.Lock()  # one line at a time
 
-# A peer that has vanished does not answer: notice it within a minute. (The last line also ends the
-# connection of a peer that is there, but reads nothing for 50 seconds.)
+# A peer that has vanished does not answer: notice it within a minute.
 KEEPALIVE = {
     "TCP_KEEPIDLE": 20,  # seconds of silence, then the system asks: are you there?
     "TCP_KEEPALIVE": 20,  # the same on macOS
@@ -62,16 +49,6 @@ def announce(listener: socket.socket) -> None:
         pass
 
 
-def log(line: str) -> None:
-    """Print a line on standard error. It may have to wait: never do this with the room's lock."""
-    if sys.stderr and LOGGING.acquire(timeout=PATIENCE):  # else another thread is stuck in here
-        try:
-            print(line, file=sys.stderr, flush=True)
-        except OSError:  # as in `announce`
-            pass
-        LOGGING.release()
-
-
 def set_options(connection: socket.socket) -> None:
     """Ask the system to send at once, and to notice a peer that has vanished."""
     # Send small messages at once, do not collect them (Nagle's algorithm).
@@ -84,120 +61,70 @@ def set_options(connection: socket.socket) -> None:
             pass
 
 
-def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
-    """Ask for a nickname until one fits; return False if the newcomer leaves instead.
-
-    Raises ValueError after `timeout` seconds and after the third nickname that does not fit.
-    """
-    deadline = time.monotonic() + timeout
-    problem = None
-    for _ in range(ATTEMPTS):
-        if problem:
-            send_frame(user.connection, f"* {problem}")
-        send_frame(user.connection, "* enter your nickname")
-        try:
-            text = reader.receive(deadline)
-        except TimeoutError:
-            raise ValueError(f"no nickname within {timeout:g} seconds") from None
-        if text is None or command(text) == "/quit":
-            return False
-        # NFKC gives one form to what looks the same. One character of the result comes from four
-        # at most, so 132 = 33 * 4 characters tell whether the result has more than 32.
-        nick = unicodedata.normalize("NFKC", text.strip()[:132])
-        problem = "a nickname has 1 to 32 letters, digits, _ . or -"
-        if NICK.fullmatch(nick):
-            user.connection.settimeout(None)  # from now on `recv` waits as long as it takes
-            problem = room.join(user, nick)
-        if not problem:
-            return True
-    raise ValueError(problem)
-
-
-def command(text: str) -> str:
-    """Return the command that a message is, in lower case; "" for a message that is none."""
-    return text.split()[0].lower() if text.startswith("/") else ""
-
-
-def talk(user: User, reader: FrameReader, room: Room) -> None:
-    """Pass on what a user says, until `/quit` or the end of the stream."""
-    while not user.gone:
-        text = reader.take()
-        if text is None:  # all that has arrived is noted: have it sent, and wait for more
-            room.deliver()
-            text = reader.receive()
-        if text is None or command(text) == "/quit":
+def talk(user: User, room: Room) -> None:
+    """Pass on to the room what a user sends, until `/quit` or the end of the stream."""
+    reader = FrameReader(user.connection)
+    while not user.reason and reader.fill():
+        if reader.more:  # this user sends faster than the room can take
+            with room.flood:  # one such user at a time, so that the room is free for the others
+                texts = reader.take_all()
+                room.post(room.hear, user, texts)
+                room.wait_until_done()
+        else:
+            texts = reader.take_all()
+            room.post(room.hear, user, texts)
+        if "/quit" in map(command, texts):
             return
-        if text.startswith("/"):
-            room.answer(user, reply(text))
-        elif text and not text.isspace():
-            try:
-                room.say(user, encode(f"{user.nick}: {safe(text)}"))
-            except FrameError as error:
-                room.answer(user, encode(f"* not sent: {error}"))
 
 
-def reply(text: str) -> bytes | None:
-    """Return the answer to a command as a frame, None for the list of users."""
-    if command(text) == "/who":
-        return None
-    if command(text) == "/help":
-        return encode(HELP)
-    return encode(f"* unknown command: {safe(text.split()[0][:100])}, try /help")
-
-
-def handle(user: User, room: Room, timeout: float) -> None:
-    """Serve one user from the nickname to the last byte. Runs in a thread of its own."""
-    why = "bye"
+def handle(user: User, room: Room) -> None:
+    """Serve one user from the first byte to the last. Runs in a thread of its own."""
+    reason = "bye"
     try:
         set_options(user.connection)
-        reader = FrameReader(user.connection)
-        if log_in(user, reader, room, timeout):
-            talk(user, reader, room)
-    except ValueError as error:  # also a FrameError
-        why = str(error)
+        talk(user, room)
+    except FrameError as error:
+        reason = str(error)
     except OSError as error:  # a reset ends the stream, too
-        why = f"connection lost: {error}"
-    finally:
-        room.leave(user, why)
-        user.wait_until_read(0)
-        user.close()
-        room.forget(user)
-        log(f"{user.nick or user.peer} left: {user.gone}")
+        reason = f"connection lost: {error}"
+    except Exception:  # a mistake in our code: it shall not leave a ghost in the room
+        logging.exception("internal error")
+        reason = "internal error"
+    room.post(room.leave, user, reason)
+    user.finish()
+    logging.info("%s left: %s", user.nick or user.peer, user.reason)
+    room.post(room.forget, user)
 
 
-def refuse(user: User, refused: deque[User]) -> None:
-    """Tell a client that there is no place for it; this costs no thread."""
-    user.send(encode("* server is full"))
-    shut_down(user.connection, socket.SHUT_WR)
-    # Closed at once, with bytes unread, the connection would be reset, and the words lost.
-    refused.append(user)
-    if len(refused) > REFUSED:
-        refused.popleft().connection.close()
+def refuse(connection: socket.socket) -> None:
+    """Tell a client that there is no place for it."""
+    try:
+        connection.send(encode("* server is full"))
+    except OSError:  # it has gone
+        pass
+    connection.close()
 
 
-def serve(listener: socket.socket, room: Room, timeout: float) -> None:
-    """Accept clients until the room stops, and give each a thread."""
-    refused: deque[User] = deque()
-    while not room.stopping:
+def serve(listener: socket.socket, room: Room) -> None:
+    """Accept clients for ever, and give each a thread. The room ends the program."""
+    while True:
         try:
             connection, peer = listener.accept()
-        except ConnectionError:  # this client has gone: continue with the next one
+        except (TimeoutError, ConnectionError):  # nobody came; this client has gone
             continue
-        except OSError as error:  # a time-out: nobody came; or no file descriptor is left
-            while refused:  # by now they have read why
-                refused.popleft().connection.close()
-            if not isinstance(error, TimeoutError):
-                time.sleep(0.1)  # then somebody may have left
+        except OSError:  # out of file descriptors, until somebody leaves
+            time.sleep(0.1)
+            continue
+        if not room.places.acquire(blocking=False):
+            refuse(connection)
             continue
         user = User(connection, "{}:{}".format(*peer))
+        room.post(room.enter, user)
         try:
-            if room.enter(user):
-                threading.Thread(target=handle, args=(user, room, timeout), daemon=True).start()
-            else:
-                refuse(user, refused)
+            threading.Thread(target=handle, args=(user, room), daemon=True).start()
         except RuntimeError:  # out of threads, until somebody leaves
-            room.forget(user)
-            refuse(user, refused)
+            room.post(room.leave, user, "server is full")
+            room.post(room.forget, user)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -215,24 +142,23 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Serve until Ctrl-C, then say goodbye; return the exit status."""
+    """Serve until Ctrl-C; return the exit status if that is impossible."""
     args = parse_arguments()
-    room = Room(args.max_clients, args.max_pending)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        number = getattr(signal, name, None)  # not every system has all
-        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores it
-            signal.signal(number, lambda *_: room.stop())
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.raiseExceptions = False  # a closed pipe, a full disk: the server works without a log
+    room = Room(args.max_clients, args.max_pending, args.login_timeout)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: room.stop())
+    threading.Thread(target=room.run, daemon=True).start()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, TypeError, ValueError) as error:
+        except (OSError, OverflowError, ValueError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
-        listener.settimeout(0.25)  # between two calls of `accept`, look whether to stop
+        listener.settimeout(TICK)  # so that Ctrl-C is noticed on Windows, too
         announce(listener)
-        serve(listener, room, args.login_timeout)
-    room.close()
-    os._exit(0)  # at once: there may be threads that still work for somebody
+        serve(listener, room)
 
 
 if __name__ == "__main__":

@@ -3,97 +3,101 @@
 import os
 import select
 import socket
+import threading
 import time
 from collections import deque
 
-from framing import CHUNK
-
-RETRY = 0.01  # seconds until what waits in an outbox is offered again
-PATIENCE = 1.0  # seconds: nobody waits longer for a peer, or for anything, that does not move
-LINGER = 30.0  # seconds: nor longer than this for one that moves slowly
+PIECE = 16_384  # bytes for one `send` where a system cannot say how much it takes (Windows)
+PATIENCE = 1.0  # seconds: nobody waits longer for a peer that does not move
+LINGER = 30.0  # seconds: nobody waits longer for a peer that moves slowly
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", None)  # for a `send` that never waits; not on Windows
 
 
 class User:
-    """One connection, the nickname of the person behind it, and what waits to be sent."""
+    """One connection, the nickname of the person behind it, and what waits to be sent.
+
+    The room's thread sends and closes; the user's own thread receives, and waits in `finish`.
+    """
 
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.connection = connection
         self.peer = peer  # the address of the other side, for the log
         self.nick = ""  # until the room has one for this user
-        self.outbox: deque[bytes] = deque()  # what the system did not take at once
+        self.outbox: deque[memoryview] = deque()  # what the system did not take at once
         self.waiting = 0  # bytes in the outbox
-        self.gone = ""  # why this user is no longer in the room
+        self.seen = 0  # how much of the room's `said` this user has got already
+        self.reason = ""  # why this user has left the room
+        self.done = threading.Event()  # set when the user has left and has got everything
 
     def send(self, data: bytes) -> None:
-        """Send `data`; put into the outbox what the system does not take at once. Never waits."""
-        # If older bytes wait, these go behind them.
-        sent = 0 if self.outbox else send_now(self.connection, data)
-        if sent < len(data):
-            self.outbox.append(data[sent:])
-            self.waiting += len(data) - sent
+        """Send `data` without waiting; what the system does not take waits in the outbox."""
+        if not self.outbox:  # else older bytes go first
+            data = data[self.send_now(data) :]
+        if data:
+            self.outbox.append(memoryview(data))  # no copy: all outboxes share these bytes
+            self.waiting += len(data)
 
     def send_rest(self) -> None:
-        """Send what the system takes by now of what is in the outbox. Never waits."""
-        while self.outbox and (sent := send_now(self.connection, self.outbox[0])):
+        """Send what the system takes by now of what is in the outbox."""
+        while self.outbox and (sent := self.send_now(self.outbox[0])):
             self.waiting -= sent
-            rest = self.outbox.popleft()[sent:]
-            if rest:
-                self.outbox.appendleft(rest)
+            self.outbox[0] = self.outbox[0][sent:]
+            if not self.outbox[0]:
+                self.outbox.popleft()
+        if self.reason and not self.outbox:
+            self.done.set()
 
-    def wait_until_read(self, limit: int) -> None:
-        """Wait until no more than `limit` bytes are in the outbox, as long as the peer reads on."""
-        started = progress = time.monotonic()
-        before = self.waiting
-        while self.waiting > limit and time.monotonic() < min(
-            progress + PATIENCE, started + LINGER
-        ):
-            time.sleep(RETRY)
-            if self.waiting < before:
-                progress = time.monotonic()
-            before = self.waiting
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Send what the system takes without waiting; return how many bytes these are."""
+        try:
+            if DONT_WAIT is not None:
+                return self.connection.send(data, DONT_WAIT)
+            _, writable, _ = select.select([], [self.connection], [], 0)
+            if writable:  # there is room for a piece
+                return self.connection.send(data[:PIECE])
+        except BlockingIOError:  # there is no room
+            pass
+        except (OSError, ValueError):  # it is broken (ValueError: `select` met a closed socket)
+            self.disconnect()
+            return len(data)  # forget these bytes
+        return 0
 
-    def cut_off(self, farewell: bytes) -> None:
-        """Drop what waits; say farewell (not on Windows); wake this user's thread, so it ends."""
-        # A part of the first piece may be sent already: without the rest, the farewell would be
-        # read as its continuation.
-        self.outbox = deque([self.outbox[0], farewell])
-        self.waiting = len(self.outbox[0]) + len(farewell)
-        shut_down(self.connection, socket.SHUT_RD)
-        if os.name == "nt":  # there, nothing but the end of the connection wakes the thread
-            self.outbox.clear()
-            self.waiting = 0
+    def disconnect(self) -> None:
+        """Drop what waits, and end the connection."""
+        self.outbox.clear()
+        self.waiting = 0
+        self.wake(socket.SHUT_RDWR)
+
+    def wake(self, how: int = socket.SHUT_RD) -> None:
+        """Let the user's thread, which waits in `recv`, see the end of the stream."""
+        shut_down(self.connection, how)
+        if os.name == "nt":  # there, nothing but this wakes it
             self.connection.close()
 
-    def close(self) -> None:
-        """End the stream, and close the connection when the peer has ended its own, too.
-
-        Waits for about PATIENCE. Closed with bytes unread, a connection would be reset, and
-        what is under way to the peer would be lost.
-        """
-        deadline = time.monotonic() + PATIENCE
+    def end_stream(self) -> None:
+        """Say that nothing more will come; the user's client will do the same."""
         shut_down(self.connection, socket.SHUT_WR)
+        self.done.set()
+
+    def finish(self) -> None:
+        """Wait until this user has got everything and has ended the stream. For its own thread.
+
+        Closed with bytes unread, a connection would be reset, and what is under way be lost.
+        """
+        deadline = time.monotonic() + LINGER
+        before = None
+        while not self.done.wait(PATIENCE):
+            if self.waiting == before or time.monotonic() > deadline:
+                return
+            before = self.waiting if self.reason else None
+        deadline = time.monotonic() + PATIENCE
         try:
+            self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(PATIENCE)
-            while self.connection.recv(CHUNK) and time.monotonic() < deadline:
+            while self.connection.recv(PIECE) and time.monotonic() < deadline:
                 pass
         except OSError:  # it has gone, or takes too long
             pass
-        self.connection.close()
-
-
-def send_now(connection: socket.socket, data: bytes) -> int:
-    """Send what the system takes without waiting; return how many bytes it has taken."""
-    try:
-        if DONT_WAIT is not None:
-            return connection.send(data, DONT_WAIT)
-        if select.select([], [connection], [], 0)[1]:  # there is room for a chunk
-            return connection.send(data[:CHUNK])
-    except BlockingIOError:  # no room
-        pass
-    except (OSError, ValueError):  # the user has gone (ValueError: `select` met a closed socket)
-        return len(data)  # forget these bytes; `recv` tells the user's thread
-    return 0
 
 
 def shut_down(connection: socket.socket, how: int) -> None:
