@@ -13,8 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from every_step import *  # noqa: F403
-from every_step import QUESTION, STOP_TIME, expect_idle, free_port, meet_bob
+from expectations import QUESTION, STOP_TIME, expect_idle, free_port, meet_bob
 from marks import contract, own, posix_only
 from nicknames import BAD, GOOD, NORMALISED, SAME
 from tools.harness import STEPS, Frames, Peer, program, wait_until

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from every_step import QUESTION, STOP_TIME, expect_idle, in_threads, processor_time
+from expectations import QUESTION, STOP_TIME, expect_idle, in_threads, processor_time
 from marks import contract, own, posix_only
 from misbehaviour import KINDS, misbehave
 from properties import PROPERTIES
