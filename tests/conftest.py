@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.register_assert_rewrite("expectations", "properties")  # to show values there, too
     if is_foreign(config):
         if not config.getoption("step") and not all("exercises" in arg for arg in config.args):
-            raise pytest.UsageError("--server, --client: say of which step it is, such as --step 3")
+            raise pytest.UsageError("--server and --client need a step: add, for example, --step 3")
         config.pluginmanager.register(verdict.Verdict(config), "verdict")
         if config.option.tbstyle == "auto":  # the verdict tells enough; all of it: --tb=short
             config.option.tbstyle, config.option.reportchars = "no", ""

@@ -176,17 +176,10 @@ def test_the_exit_status_after_a_stop_is_that_of_the_protocol(chat, signum):
 
 @own
 @posix_only
-@pytest.mark.parametrize("name", ["server", "client"])
-def test_ctrl_c_before_anything_else_shows_no_traceback(step, name, story):
-    """The first moment that is the program's own: its imports."""
-    prelude = (
-        "import builtins, signal; load = builtins.__import__;"
-        "builtins.__import__ = lambda name, *a, **k:"
-        " (name == 'argparse' and signal.raise_signal(signal.SIGINT), load(name, *a, **k))[1]"
-    )
-    with Program(prepared(program(step, name), prelude), story=story) as it:
-        it.exits(within=STOP_TIME)
-        assert it.stderr() == ""
+def test_other_signals_are_the_systems(chat):
+    """A terminal window that is closed sends this one."""
+    chat.join("ann")
+    assert stop(chat.server, signal.SIGHUP) == by_system(signal.SIGHUP)
 
 
 @contract("stop", "порт свободен для следующего запуска сразу после остановки")
