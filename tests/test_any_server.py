@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,20 @@ def test_a_step_is_tested_by_its_own_files_and_its_rows_of_what_holds_for_every_
     assert found == own | {EVERY_STEP.name} | ({"test_framing.py"} if step == 4 else set())
     rows = {re.search(r"step\d", line)[0] for line in lines if EVERY_STEP.name in line}
     assert rows == {f"step{step}"}
+
+
+def test_an_error_in_a_students_command_is_in_the_verdict(tmp_path):
+    """It comes before anything else that the test could fail of, such as the end of the stream."""
+    for path in STEPS[4].glob("*.py"):
+        shutil.copy(path, tmp_path)
+    framing = tmp_path / "framing.py"
+    framing.write_text(
+        framing.read_text("utf-8")
+        + "\n\nright = encode\n\n\ndef encode(text):\n"
+        + "    return right(text + txet if 'unknown command' in text else text)\n",
+        "utf-8",
+    )
+    done = judge(4, tmp_path / "server.py", "-k", "test_another_word_is_unknown")
+    verdict = done.stdout.partition("вердикт")[2]
+    assert "сервер написал в stderr:\n" in verdict
+    assert "NameError: name 'txet' is not defined" in verdict

@@ -2,19 +2,23 @@
 
 import contextlib
 import importlib
+import itertools
 import re
 import shlex
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from expectations import QUESTION, STOP_TIME, expect_idle, free_port, meet_bob
+from expectations import QUESTION, STOP_TIME, expect_idle, free_port, in_threads, meet_bob
 from marks import contract, own, posix_only
 from nicknames import BAD, GOOD, SAME
 from tools.harness import STEPS, Frames, Peer, prepared, program, wait_until
@@ -159,6 +163,26 @@ def test_the_login_timeout_does_not_start_anew_with_each_attempt(start):
     newcomer.expect_server_line()
     newcomer.expect_end()
     assert time.monotonic() - started < 2.3
+
+
+@own
+def test_a_nickname_that_comes_just_as_the_time_is_over_is_taken_wholly_or_not_at_all(start):
+    chat = start("--login-timeout", "0.5")
+    ann = chat.join("ann")
+    guests = [newcomer_asked(chat) for _ in range(24)]
+
+    def answer(number: int) -> None:
+        threading.Event().wait(0.38 + number / 100)  # some before the time is over, some after
+        with contextlib.suppress(OSError):
+            guests[number].say(f"guest{number}", "/quit")
+
+    in_threads(len(guests), answer)
+    read = {f"guest{number}": guest.skip_to_end() for number, guest in enumerate(guests)}
+    welcomed = [name for name, lines in read.items() if f"* welcome, {name}" in lines]
+    ann.say("/who")
+    news = ann.skip_to("* online: ann")
+    assert sorted(news) == sorted(f"* {g} {did}" for g in welcomed for did in ("joined", "left"))
+    assert "Traceback" not in chat.server.stderr()
 
 
 @contract("limits", "--login-timeout не касается тех, кто уже вошёл")
@@ -335,6 +359,35 @@ def test_all_see_what_they_share_in_the_same_order(chat):
         assert said == [f"{talker.name}: {n}" for n in range(300)] + [f"* {talker.name} left"]
 
 
+@contract("talk", "новый участник получает сказанное после его входа, и ничего раньше")
+def test_a_newcomer_hears_what_is_said_after_the_joining_and_nothing_before(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    over = threading.Event()
+
+    def talk() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                ann.say("the end")
+                return
+            ann.say(str(number))
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    guests = []
+    for number in range(20):
+        guests.append(chat.connect(f"guest{number}"))
+        guests[-1].say(f"guest{number}", "hello")
+        guests[-1].skip_to(f"* welcome, guest{number}")
+        guests[-1].expect_server_line()  # who is online
+    over.set()
+    talker.join()
+    heard = bob.skip_to("ann: the end")
+    for guest in guests:
+        since = heard.index(f"* {guest.name} joined") + 1
+        own = f"{guest.name}: hello"
+        assert guest.skip_to("ann: the end") == [line for line in heard[since:] if line != own]
+
+
 # Commands
 
 
@@ -393,7 +446,10 @@ def test_help_names_the_commands_to_the_asker_alone(chat, command):
 @contract("commands", "другое слово после /: * unknown command: /СЛОВО, try /help")
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("/foo", "/foo"), ("/foo bar", "/foo"), ("/", "/"), ("/Foo", "/Foo"), ("/whoami", "/whoami")],
+    [
+        *[("/foo", "/foo"), ("/foo bar", "/foo"), ("/Foo", "/Foo"), ("/whoami", "/whoami")],
+        *[("/", "/"), ("/ ", "/"), ("/\tx", "/"), ("/\u2003x", "/"), ("/ quit", "/")],
+    ],
 )
 def test_another_word_is_unknown_to_the_asker_alone(chat, text, word):
     ann, bob = chat.join("ann"), chat.join("bob")
@@ -470,6 +526,29 @@ def test_whoever_leaves_in_whatever_way_is_said_to_have_left_once(chat, how):
     bob.joined = False
     ann.expect("* bob left")
     chat.join("carl")  # were it said twice, ann would read it before this
+
+
+@own
+@pytest.mark.parametrize("after", [b"", b"\xff" * 4, Frames.encode("x") * 1000], ids=len)
+def test_whatever_comes_after_quit_changes_nothing(chat, after):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    bob.send(Frames.encode("/quit") + after)
+    bob.reset()
+    bob.joined = False
+    ann.expect("* bob left")
+    chat.join("carl")
+    assert "Traceback" not in chat.server.stderr()
+
+
+@contract("leave", "уходящий, который сам ничего не отправлял, получает всё сказанное до ухода")
+def test_who_leaves_gets_what_was_said_just_before(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    for number in range(20):
+        bob.say(f"just before {number}", "/who")
+    for _ in range(20):
+        bob.expect("* online: ann, bob")  # so what was said has been passed on
+    ann.say("/quit")
+    ann.expect(*(f"bob: just before {number}" for number in range(20)), "* bye")
 
 
 @contract("leave", "всё, что отправлено целиком до закрытия, приходит")
@@ -560,6 +639,27 @@ def test_nothing_that_a_user_says_reaches_further_than_it_should(chat):
     ann.skip_to("* online: ann, bob")
     chat.join("carl")
     assert chat.server.stderr().count("Traceback") == 0
+
+
+@own
+def test_no_text_at_all_does_harm(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    marks = itertools.count()
+    texts = st.text(max_size=50) | st.sampled_from(["/who", "/help", "x" * LIMIT, "/x" * 32_768])
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.lists(texts.filter(lambda text: not text.lower().startswith("/quit")), max_size=20))
+    def say(texts: list[str]) -> None:
+        mark = f"mark {next(marks)}"
+        ann.send(b"".join(map(Frames.encode, [*texts, mark])))
+        heard = bob.skip_to(f"ann: {mark}")
+        said = [text for text in texts if text.strip() and text[0] != "/" and len(text) < LIMIT]
+        assert [re.sub("[^ -~]", "", line) for line in heard] == [
+            re.sub("[^ -~]", "", f"ann: {text}".replace("\t", " ")) for text in said
+        ]
+
+    say()
+    assert "Traceback" not in chat.server.stderr()
 
 
 # The stop
@@ -1162,7 +1262,7 @@ class TestWithPromptToolkit:
     @own
     def test_a_key_that_ends_the_prompt_as_the_server_goes_harms_nothing(self, monkeypatch):
         monkeypatch.syspath_prepend(str(STEPS[4]))
-        terminal = importlib.import_module("test_step4_room").terminal.Terminal()
+        terminal = importlib.import_module("terminal").Terminal()
         end = Mock(side_effect=Exception("Return value already set."))  # as prompt_toolkit does
         app = SimpleNamespace(is_running=True, is_done=True, exit=end)
         terminal.session = SimpleNamespace(app=app)

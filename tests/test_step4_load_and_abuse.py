@@ -178,6 +178,19 @@ def test_who_is_cut_off_leaves_no_thread_and_reads_no_word_of_it(chat):
         one.skip_to_end()  # nor does a connection
 
 
+@own
+def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(chat):
+    ann = chat.join("ann")
+    chat.connect("bob", reads=False).say("bob")
+    ann.expect("* bob joined")
+    back = chat.connect("back")
+    ann.floods(*(f"{number:01000}" for number in range(12_000)))
+    while (line := back.get("a question or a welcome")) != "* welcome, bob":
+        if line == QUESTION:
+            back.say("bob")
+    ann.expect("* bob left", "* bob joined")
+
+
 @contract("slow", "один участник, который читает не сразу, получает всё")
 def test_a_reader_who_pauses_and_then_reads_on_gets_everything(chat):
     ann = chat.join("ann")
@@ -589,7 +602,7 @@ def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
         ann.say(str(number))
         skipped = bob.skip_to(f"ann: {number}")
         for line in skipped:  # who resets may have joined before
-            assert re.fullmatch(r"\* (reset|one) (joined|left)|reset: one", line)
+            assert re.fullmatch(r"\* (reset|one|unread) (joined|left)|reset: one", line)
     wait_until(
         lambda: process.num_threads() <= threads and descriptors_of(process) <= descriptors,
         "no thread and no descriptor stays behind",
