@@ -11,7 +11,7 @@ import facts
 from facts import ROOT, RUNS, Problem
 
 STEPS = ("step1_echo", "step2_two_user", "step3_multi_threaded", "step4_framing_and_exit")
-TESTS = [f"tests/test_{name}.py" for name in (*STEPS, "framing")]
+TESTS = [f"tests/test_{name}.py" for name in ("every_step", *STEPS, "framing")]
 QUIET = ["-q", "-n", "2", "-r", "N", "--color", "no", "-p", "no:cacheprovider"]
 RESULT = re.compile(r"^\d+ (?:passed|failed|error).* in .*$", re.M)
 COUNT = re.compile(r"(\d+) (passed|xfailed|skipped)")

@@ -101,6 +101,9 @@ class Pane(screen.Terminal):
     def drawn(self, title: str, first: str = "", behind: str = "") -> list[Line]:
         """Return the title, the command, the lines up to an empty one or those between two."""
         lines = [line.rstrip() for line in self.screen.display]
+        for line in (first, behind):
+            if line and line not in lines:
+                raise ValueError(f"на экране нет строки {line!r}")
         drawn = [[(title, "default", False)]]
         drawn += [[("$ ", "default", False), (self.command, "default", True)]]
         for y in range(lines.index(first or lines[0]), lines.index(behind) - bool(behind)):
@@ -121,7 +124,7 @@ def make(name: str, path: Path) -> None:
     try:
         panes = enumerate(play(deeds, folder, columns), 1)
         windows = [pane.drawn(title.format(n, pane.name), *part) for n, pane in panes]
-    except (NotAsTold, ValueError) as error:  # a line that is not there is a ValueError
+    except (NotAsTold, ValueError) as error:
         raise Problem(f"{name}: сеанс пошёл не так\n{error}") from None
     tools = [ROOT / f"steps/tools/{tool}.py" for tool in ("tour", "stage", "screen") if part]
     sources = [*STEPS[step].glob("*.py"), *tools, Path(__file__)]

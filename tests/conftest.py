@@ -1,4 +1,4 @@
-"""What the tests share: the options, the kinds of tests, and a chat of the step of a test file."""
+"""What the tests share: the options, the kinds of tests, and a chat of the step of a test."""
 
 import os
 import shlex
@@ -14,6 +14,7 @@ from fake_server import FakeServer
 from marks import KINDS
 from tools.harness import (
     DEADLINE,
+    STEPS,
     Chat,
     Client,
     Program,
@@ -28,7 +29,8 @@ IN_VAIN = 12  # tests that fail one after the other: then the rest is not run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("chat", "any implementation, in any language")
+    group = parser.getgroup("chat", "the steps, and any implementation in any language")
+    group.addoption("--step", type=int, choices=STEPS, help="only the tests of this step")
     group.addoption("--server", help='test this server instead: --server "python3 my/server.py"')
     group.addoption("--client", help='test this client instead: --client "python3 my/client.py"')
 
@@ -40,8 +42,10 @@ def is_foreign(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     start_as_a_user_would()
-    pytest.register_assert_rewrite("every_step", "properties")  # to show values there, too
+    pytest.register_assert_rewrite("expectations", "properties")  # to show values there, too
     if is_foreign(config):
+        if not config.getoption("step") and not all("exercises" in arg for arg in config.args):
+            raise pytest.UsageError("--server and --client need a step: add, for example, --step 3")
         config.pluginmanager.register(verdict.Verdict(config), "verdict")
         if config.option.tbstyle == "auto":  # the verdict tells enough; all of it: --tb=short
             config.option.tbstyle, config.option.reportchars = "no", ""
@@ -62,11 +66,27 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return None  # as ever
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --step, leave out the files that have nothing of this step."""
+    step = config.getoption("step")
+    if not step:
+        return None
+    if collection_path.suffix != ".py":
+        return collection_path.name == "exercises" or None
+    is_of_it = f"\nSTEP = {step}\n" in collection_path.read_text("utf-8")
+    return None if is_of_it or collection_path.name == verdict.EVERY_STEP else True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check that each test of a step is marked with its kind; leave others' work its contract."""
     kept, left = [], []
+    wanted_step = config.getoption("step")
     for item in items:
-        if not hasattr(item.module, "STEP"):
+        step = verdict.step_of(item)
+        if wanted_step and step != wanted_step:
+            left.append(item)
+            continue
+        if not step:
             kept.append(item)
             continue
         kinds = {mark.name for mark in item.iter_markers() if mark.name in KINDS}
@@ -103,7 +123,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 @pytest.fixture
 def step(request: pytest.FixtureRequest) -> int:
-    """The step that the test file is about."""
+    """The step that the test file is about. (In test_every_step.py a parameter.)"""
     return request.module.STEP
 
 

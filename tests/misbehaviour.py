@@ -4,7 +4,10 @@ import random
 
 from tools.harness import Chat, Frames
 
-KINDS = ["reset", "half-close", "inside a frame", "4 GB", "no UTF-8", "HTTP", "random", "at once"]
+KINDS = [
+    *["reset", "half-close", "inside a frame", "4 GB", "no UTF-8", "HTTP", "random", "at once"],
+    *["nameless", "unread"],
+]
 
 
 def misbehave(chat: Chat, kind: str, chance: random.Random) -> None:
@@ -27,6 +30,10 @@ def misbehave(chat: Chat, kind: str, chance: random.Random) -> None:
             peer.send(b"\0\0\0\2\xff\xfe")
         elif kind == "HTTP":
             peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        elif kind == "nameless":  # each refused name is answered, and no answer is read
+            peer.send(Frames.encode("no name") * chance.randrange(1000, 5000))
+        elif kind == "unread":
+            peer.say("unread", *["/who"] * chance.randrange(1000, 5000))
         elif kind == "random":
             peer.send(chance.randbytes(chance.randrange(1, 5000)))
     except OSError:  # the server was quicker

@@ -24,12 +24,14 @@ from pathlib import Path
 from faults import FAULTS, FILES, SOME, Fault
 
 ROOT = Path(__file__).parent.parent
-QUICK = ["test_framing.py", "test_step4_room.py"]  # in one process: some seconds
-TESTS = {  # of each step, in the order in which they are tried
-    1: [["test_step1_echo.py"]],
-    2: [["test_step2_two_user.py"]],
-    3: [["test_step3_multi_threaded.py"]],
-    4: [QUICK, ["test_step4_framing_and_exit.py"], ["test_step4_load_and_abuse.py"]],
+QUICK = ["test_framing.py"]  # in one process: some seconds
+EVERY_STEP = "test_every_step.py"  # as far as it is about the step in question
+TESTS = {  # for the faults of each step, in the order in which they are tried
+    "1": [["test_step1_echo.py", EVERY_STEP]],
+    "2": [["test_step2_two_user.py", EVERY_STEP]],
+    "3": [["test_step3_multi_threaded.py", EVERY_STEP]],
+    "4": [QUICK, ["test_step4_framing_and_exit.py", EVERY_STEP], ["test_step4_load_and_abuse.py"]],
+    "4c": [["test_step4_client.py", "test_step4_terminal.py", EVERY_STEP]],
 }
 MOST = 600  # seconds for the tests of one fault
 RUNNING: set[subprocess.Popen] = set()  # the tests, each with all that they have started
@@ -73,17 +75,16 @@ def try_out(fault: Fault) -> Outcome:
             shutil.copy(ROOT / name / "requirements.txt", copy / name)
         put_in(fault, copy / "steps")
         by = ""
-        for tests in TESTS[int(fault.file[0])]:
-            if "c" in fault.file and tests == QUICK:  # they have no client
-                continue
+        for tests in TESTS[fault.file[:2] if fault.file[:2] in TESTS else fault.file[0]]:
             by = by or run(fault, [str(copy / "tests" / name) for name in tests], copy)
     return Outcome(fault, by, time.monotonic() - started)
 
 
 def run(fault: Fault, tests: list[str], folder: Path) -> str:
     """Run some tests until the first one fails; return its name, "" if none has failed."""
-    order = ORDER if len(tests) == 1 else ["-n", "0"]
+    order = ["-n", "0"] if Path(tests[0]).name in QUICK else ORDER
     command = [sys.executable, "-m", "pytest", "-x", "-q", *order, "-p", "no:cacheprovider"]
+    command += ["--step", fault.file[0]]
     with tempfile.TemporaryFile("w+") as output:
         tested = subprocess.Popen(
             [*command, "--timeout", "60", *tests],

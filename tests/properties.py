@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
 
 from tools import entry
-from tools.harness import Chat, NotAsTold
+from tools.harness import STEPS, Chat, NotAsTold
 
 try:
     import pytest
@@ -58,16 +58,18 @@ def has_from(
     return enter
 
 
-def properties_of(step: int) -> list:
-    """Return the parameters for a test of one step."""
-    applicable = [prop for prop in PROPERTIES if prop.applies_from <= step]
+def rows_of_the_table() -> list:
+    """Return the parameters for a test: each step with each property that applies to it."""
     return [
         pytest.param(
+            step,
             prop,
-            id=prop.id,
+            id=f"step{step}-{prop.id}",
             marks=contract(prop.topic, prop.russian) if step >= prop.first else limit,
         )
-        for prop in applicable
+        for step in STEPS
+        for prop in PROPERTIES
+        if prop.applies_from <= step
     ]
 
 
@@ -204,7 +206,7 @@ def table() -> list[str]:
     for prop in PROPERTIES:
         cells = [
             "✓" if step >= prop.first else "✗" if step >= prop.applies_from else "–"
-            for step in (1, 2, 3, 4)
+            for step in STEPS
         ]
         rows.append(f"| {prop.sentence} | {' | '.join(cells)} |")
     return rows

@@ -1,17 +1,15 @@
 """A client at a terminal: a pseudo-terminal with a screen that a test can look at."""
 
-import signal
 import termios
 import threading
 import time
 from collections.abc import Callable, Container
 
 import pyte
-from ptyprocess import PtyProcess
 
+from pseudo_terminal import SIZE, PseudoTerminal
 from tools.harness import Story
 
-ROWS, COLUMNS = 24, 80
 SETTLED = 0.5  # seconds that a program may take before it reads single keys
 
 
@@ -23,15 +21,15 @@ class Terminal:
         command: list[str],
         story: Story,
         name: str = "client",
-        size=(ROWS, COLUMNS),
+        size: tuple[int, int] = SIZE,
         **options,
     ) -> None:
         self.story, self.name = story, name
-        self.process = PtyProcess.spawn(command, dimensions=size, **options)
+        self.process = PseudoTerminal(command, size, **options)
         self.output = b""  # all of it, as it came
         self.screen = pyte.Screen(*reversed(size))
         # A program may ask where the cursor is: the terminal answers like a real one.
-        self.screen.write_process_input = lambda text: self.process.write(text.encode())
+        self.screen.write_process_input = self.process.write
         self.stream = pyte.ByteStream(self.screen)
         self.changed = threading.Condition()
         self.ended = False
@@ -58,7 +56,7 @@ class Terminal:
     def types(self, keys: str) -> None:
         """Press keys: "\\r" is Enter, "\\x03" Ctrl-C, "\\x04" Ctrl-D, "\\x1b[A" the arrow up."""
         self.story.add(self.name, "types", keys)
-        self.process.write(keys.encode())
+        self.process.write(keys)
 
     def settles(self) -> None:
         """Wait until the program reads single keys, if it does that: before, a key may be lost."""
@@ -101,7 +99,7 @@ class Terminal:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self.process.isalive():
-            self.process.kill(signal.SIGKILL)
+        if self.process.is_alive():
+            self.process.process.kill()
         self.reader.join(self.story.deadline)  # before `close`, which waits for its `read`
-        self.process.close()
+        self.process.__exit__()

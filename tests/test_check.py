@@ -543,17 +543,12 @@ def test_the_steps_pass_what_is_graded(step):
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
 def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environment, coloured):
-    from ptyprocess import PtyProcessUnicode
+    from pseudo_terminal import PseudoTerminal
 
     environment = {"PATH": os.environ["PATH"], "TERM": "xterm"} | environment
     command = [sys.executable, str(STEPS), "check", str(pair("right_json")), "--only", "start"]
-    terminal = PtyProcessUnicode.spawn(command, env=environment, dimensions=(24, 80))
-    written = ""
-    try:
-        while True:
-            written += terminal.read()
-    except EOFError:
-        assert terminal.wait() == 0
+    written, status = written_at(PseudoTerminal(command, env=environment))
+    assert status == 0
     assert ("\x1b[32m" in written) == coloured
     assert "✓" in written
 
@@ -658,26 +653,34 @@ def test_ctrl_c_disturbs_no_checker_that_ignores_it(pair):
     assert "listen" in told
 
 
+def written_at(terminal) -> tuple[str, int]:
+    """Return what a program at a pseudo-terminal still writes, and its exit status."""
+    written = ""
+    with terminal:
+        try:
+            while True:
+                written += terminal.read_text()
+        except EOFError:
+            return written, terminal.wait()
+
+
 @isolated
 def test_ctrl_c_ends_a_class(pair, tmp_path):
-    from ptyprocess import PtyProcessUnicode
+    from pseudo_terminal import PseudoTerminal
 
     folders = [pair("never_listens"), pair("right_json"), pair("no_author")]
     command = [sys.executable, str(STEPS), "check", "--class", str(tmp_path), "--jobs", "2"]
-    terminal = PtyProcessUnicode.spawn(command, cwd=str(tmp_path))
+    terminal = PseudoTerminal(command, cwd=tmp_path)
 
     def running() -> list[int]:
         lines = {pid: command_line(pid) for pid in isolate.processes()}
         return [pid for pid, line in lines.items() if any(f"{f}/server" in line for f in folders)]
 
     assert comes_true(running, 20)
-    terminal.sendintr()
-    written, since = "", time.monotonic()
-    try:
-        while True:
-            written += terminal.read()
-    except EOFError:
-        assert terminal.wait() == 130
+    terminal.write("\x03")
+    since = time.monotonic()
+    written, status = written_at(terminal)
+    assert status == 130
     assert time.monotonic() - since < 20  # the third one was not begun
     assert "Traceback" not in written
     assert running() == []
@@ -686,22 +689,19 @@ def test_ctrl_c_ends_a_class(pair, tmp_path):
 @isolated
 @pytest.mark.parametrize("namespaces", ["", "1"], ids=["namespaces", "no-namespaces"])
 def test_ctrl_c_ends_all_that_was_started_without_a_traceback(pair, namespaces):
-    from ptyprocess import PtyProcessUnicode
+    from pseudo_terminal import PseudoTerminal
 
     folder = pair("right_json")
     environment = os.environ | {"CHAT_CHECK_NO_NAMESPACES": namespaces}
     command = [sys.executable, str(STEPS), "check", str(folder)]
-    terminal = PtyProcessUnicode.spawn(command, env=environment)
+    terminal = PseudoTerminal(command, env=environment)
     written = ""
-    try:
-        while "third:" not in written:  # the check that is under way
-            written += terminal.read()
-        terminal.sendintr()
-        while True:
-            written += terminal.read()
-    except EOFError:
-        assert terminal.wait() == 130
-    assert "Traceback" not in written
+    while "third:" not in written:  # the check that is under way
+        written += terminal.read_text()
+    terminal.write("\x03")
+    rest, status = written_at(terminal)
+    assert status == 130
+    assert "Traceback" not in written + rest
     programs = [str(folder / name) for name in ("server.py", "client.py")]
     left = [pid for pid in isolate.processes() if any(p in command_line(pid) for p in programs)]
     assert left == []

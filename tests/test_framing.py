@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marks import own
 from tools.harness import STEPS
 
 sys.path.insert(0, str(STEPS[4]))
 from framing import MAX_PAYLOAD, FrameError, FrameReader, encode, safe, send_frame
 
+STEP = 4
+pytestmark = own
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # all but surrogates
 
 

@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from every_step import *  # noqa: F403
 from fake_server import receive_until
 from marks import contract, own
 

@@ -7,7 +7,6 @@ import time
 import psutil
 import pytest
 
-from every_step import *  # noqa: F403
 from marks import contract, own
 from tools.harness import jittery, prepared, program, wait_until
 

@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from every_step import *  # noqa: F403
-from every_step import QUESTION, converse, expect_idle, in_threads
+from expectations import QUESTION, converse, expect_idle, in_threads
 from marks import contract, own, posix_only
 from nicknames import BAD, GOOD, NORMALISED, SAME
 from tools.harness import STEPS, jittery, prepared, program, wait_until

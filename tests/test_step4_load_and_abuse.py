@@ -1,9 +1,12 @@
 """Step 4 under load and abuse: whatever a peer does, the others do not notice."""
 
+import contextlib
 import itertools
 import os
 import random
 import re
+import selectors
+import shlex
 import signal
 import socket
 import subprocess
@@ -15,11 +18,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from every_step import QUESTION, STOP_TIME, expect_idle, in_threads, processor_time
+from expectations import QUESTION, STOP_TIME, expect_idle, in_threads, processor_time
 from marks import contract, own, posix_only
 from misbehaviour import KINDS, misbehave
 from properties import PROPERTIES
-from tools.harness import Chat, Frames, Peer, jittery, prepared, program, wait_until
+from tools.harness import (
+    Chat,
+    Frames,
+    NotAsTold,
+    Peer,
+    jittery,
+    prepared,
+    program,
+    scale,
+    wait_until,
+)
 
 STEP = 4
 MEGABYTE = 2**20
@@ -87,9 +100,12 @@ class Memory:
         end = time.monotonic() + self.story.deadline
         while len(reader.stream) < size:
             threading.Event().wait(0.05)  # the pace at which memory is looked at
-            self.peak = max(self.peak, self.process.memory_info().rss)
+            self.look()
             if reader.ended or time.monotonic() > end:
                 self.story.fail(reader.name, f"{size} bytes", reader.ended or "too slow")
+
+    def look(self) -> None:
+        self.peak = max(self.peak, self.process.memory_info().rss)
 
     def grown(self) -> float:
         """Return by how many MB the memory has grown at most."""
@@ -136,7 +152,7 @@ def test_who_is_cut_off_loses_the_connection(chat):
 
 
 @own
-def test_who_is_cut_off_leaves_no_thread_and_is_told_why_where_it_still_fits(chat):
+def test_who_is_cut_off_leaves_no_thread_and_reads_no_word_of_it(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
     process = psutil.Process(chat.server.process.pid)
     threads = process.num_threads()
@@ -145,18 +161,34 @@ def test_who_is_cut_off_leaves_no_thread_and_is_told_why_where_it_still_fits(cha
         one.say(one.name)
         for other in (ann, bob):
             other.expect(f"* {one.name} joined")
-    late = stalled.pop()
+    late = stalled[-1]
     ann.floods(*(f"{number:01000}" for number in range(12_000)))
     assert bob.has_received(f"* {late.name} left".encode(), within=FLOOD)
     late.start_reading()
     chat.story.deadline = FLOOD
     lines = late.skip_to_end()
-    if os.name == "posix":  # on Windows nothing but to close the connection wakes the thread
-        assert lines[-1].startswith("* "), "no reason"
+    heard = [line for line in lines if line.startswith("ann: ")]
+    others = [line for line in lines if line not in heard]
+    assert all(re.match(r"\* (enter|welcome|online|stalled\d (joined|left))", o) for o in others)
+    assert heard == [f"ann: {number:01000}" for number in range(len(heard))]
+    assert late.stream[4:] == f"ann: {len(heard):01000}".encode()[: len(late.stream[4:])]
     wait_until(lambda: process.num_threads() <= threads, "no thread stays behind", chat.story)
-    for one in stalled:
+    for one in stalled[:-1]:
         one.start_reading()
         one.skip_to_end()  # nor does a connection
+
+
+@own
+def test_who_returns_while_the_old_connection_is_cut_off_joins_after_it_has_left(chat):
+    ann = chat.join("ann")
+    chat.connect("bob", reads=False).say("bob")
+    ann.expect("* bob joined")
+    back = chat.connect("back")
+    ann.floods(*(f"{number:01000}" for number in range(12_000)))
+    while (line := back.get("a question or a welcome")) != "* welcome, bob":
+        if line == QUESTION:
+            back.say("bob")
+    ann.expect("* bob left", "* bob joined")
 
 
 @contract("slow", "один участник, который читает не сразу, получает всё")
@@ -383,21 +415,17 @@ def test_of_those_who_ask_for_one_nickname_in_the_same_moment_one_gets_it(start,
 def test_a_list_of_users_that_is_longer_than_a_frame_is_told_all_the_same(start):
     chat = start("--max-clients", "800")
     chat.story.deadline *= 3
-    crowd = []
-    for number in range(700):  # each name has 96 bytes
-        member = socket.create_connection(("127.0.0.1", chat.port), chat.story.deadline)
-        member.sendall(Frames.encode(f"{'名' * 28}{number:04}"))
-        crowd.append(member)
-    ann = chat.connect("ann")
-    ann.expect(QUESTION)
-    ann.say("ann")
-    ann.expect("* welcome, ann")
-    ann.has_received(b"0699", within=chat.story.deadline)
-    ann.say("/who", "/help")
-    while "/quit" not in ann.get("the answer to /help"):
-        pass
-    for member in crowd:
-        member.close()
+    ann = chat.join("ann")
+    names = [f"{'名' * 28}{number:04}" for number in range(760)]  # of 88 bytes
+    with Crowd(ann, names):
+        bob = chat.connect("bob")
+        bob.say("bob", "/x", "/who", "/y")
+        bob.skip_to("* welcome, bob")
+        for word in ("/x", "/y"):
+            lines = bob.skip_to(f"* unknown command: {word}, try /help")
+            assert len(lines) > 1
+            listed = [line.removeprefix("* online: ").split(", ") for line in lines]
+            assert [*itertools.chain(*listed)] == ["ann", *names, "bob"]
 
 
 @contract("limits", "сколько бы ни пришло сверх --max-clients, потоков не больше, чем мест")
@@ -448,6 +476,117 @@ def test_refused_connections_that_stay_open_stop_neither_newcomers_nor_users(sta
     wait_until(carl_is_in, "a place for carl", chat.story)
 
 
+def wait_for_place(chat: Chat, name: str) -> Peer:
+    """Connect until there is a place again."""
+    found: list[Peer] = []
+
+    def is_in() -> bool:
+        found.append(chat.connect(name))
+        return found[-1].get() == QUESTION
+
+    wait_until(is_in, f"a place for {name}", chat.story)
+    return found[-1]
+
+
+@own
+def test_a_place_is_free_only_when_its_connection_is_closed(start):
+    """Who has left and takes the last bytes slowly still has the place, and so the thread."""
+    chat = start("--max-clients", "2", "--max-pending", str(16 * MEGABYTE))
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    ann.floods(*["x" * 1000] * 6_000, "/who")  # more than the system holds
+    ann.expect("* online: ann, slow")
+    slow.say("/quit")
+    ann.expect("* slow left")
+    reading = threading.Thread(target=drain_slowly, args=(slow.connection, 2e6), daemon=True)
+    reading.start()
+    chat.connect("knocker").expect("* server is full")
+    reading.join(FLOOD)
+    slow.close()
+    wait_for_place(chat, "bob")
+
+
+class Crowd:
+    """Many users, each a plain socket: one thread reads for all, and sends if it is told to."""
+
+    def __init__(self, watcher: Peer, names: list[str]) -> None:
+        """Join with these names, and wait until `watcher`, who is there already, has read so."""
+        self.text, self.sent = b"", 0
+        self.members: list[socket.socket] = []
+        self.over = threading.Event()
+        port = watcher.connection.getpeername()[1]
+        try:
+            for name in names:
+                self.members.append(socket.create_connection(("127.0.0.1", port), FLOOD))
+                self.members[-1].sendall(Frames.encode(name))
+                watcher.skip_to(f"* {name} joined")
+        except BaseException:
+            self.__exit__()
+            raise
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def floods(self, text: str) -> None:
+        """From now on, let all send this as fast as it is taken."""
+        self.text = Frames.encode(text) * 2_000
+
+    def _run(self) -> None:
+        space = bytearray(MEGABYTE)
+        with selectors.DefaultSelector() as selector:
+            for member in self.members:
+                member.setblocking(False)
+                selector.register(member, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            places = dict.fromkeys(self.members, 0)  # what was sent of a text that was cut
+            while not self.over.wait(0 if self.text else 0.05):
+                for key, events in selector.select(0.05):
+                    try:
+                        if events & selectors.EVENT_READ:
+                            key.fileobj.recv_into(space)
+                        if events & selectors.EVENT_WRITE and self.text:
+                            start = places[key.fileobj]
+                            sent = key.fileobj.send(self.text[start:])
+                            places[key.fileobj] = (start + sent) % len(self.text)
+                            self.sent += sent
+                    except BlockingIOError:
+                        pass
+                    except OSError:  # the server has closed it
+                        selector.unregister(key.fileobj)
+
+    def __enter__(self) -> "Crowd":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.over.set()
+        if hasattr(self, "thread"):
+            self.thread.join()
+        for member in self.members:
+            member.close()
+
+
+def hears(peer: Peer, text: str) -> None:
+    """Wait for this among all that comes, and forget the rest: there may be very much of it."""
+    found = Frames.encode(text)
+    with peer.changed:
+        peer.changed.wait_for(lambda: found in peer.stream or peer.ended, peer.story.deadline)
+        if found not in peer.stream:
+            peer.story.fail(peer.name, repr(text), peer.ended or "nothing of it came")
+        peer.stream.clear()
+
+
+def longest_wait(one: Peer, other: Peer, seconds: float) -> float:
+    """Let two talk for some time; return how long one waited at most for the other's word."""
+    waits, begun = [], time.monotonic()
+    while (started := time.monotonic()) < begun + seconds:
+        text = f"still there? {len(waits)}"
+        one.say(text)
+        hears(other, f"{one.name}: {text}")
+        waits.append(time.monotonic() - started)
+    print(f"{len(waits)} messages; the longest took {1000 * max(waits):.0f} ms")
+    return max(waits)
+
+
 # What a peer may do
 
 
@@ -463,7 +602,7 @@ def test_the_others_go_on_and_nothing_stays_behind(chat, kind):
         ann.say(str(number))
         skipped = bob.skip_to(f"ann: {number}")
         for line in skipped:  # who resets may have joined before
-            assert re.fullmatch(r"\* (reset|one) (joined|left)|reset: one", line)
+            assert re.fullmatch(r"\* (reset|one|unread) (joined|left)|reset: one", line)
     wait_until(
         lambda: process.num_threads() <= threads and descriptors_of(process) <= descriptors,
         "no thread and no descriptor stays behind",
@@ -526,7 +665,268 @@ def test_a_refused_length_costs_no_memory(chat):
     assert process.memory_info().rss - before < 20 * MEGABYTE
 
 
+@own
+@pytest.mark.parametrize("name", ["a b", "x" * 60_000], ids=["small", "large"])
+def test_a_newcomer_who_floods_with_names_and_does_not_read_delays_nobody_and_is_out_in_time(
+    start, name
+):
+    chat = start("--login-timeout", "2")
+    ann, bob = chat.join("ann"), chat.join("bob")
+    flooder = chat.connect("flooder", reads=False)
+    over = threading.Event()
+
+    def flood() -> None:
+        try:
+            while True:
+                flooder.connection.sendall(Frames.encode(name) * (60_000 // len(name)))
+        except OSError:  # out
+            over.set()
+
+    threading.Thread(target=flood, daemon=True).start()
+    assert longest_wait(ann, bob, seconds=4) < 1
+    assert over.wait(chat.story.deadline)
+    assert "Traceback" not in chat.server.stderr()
+
+
+LONG = [f"{'𐐀' * 28}{number:04}" for number in range(500)]  # each of 116 bytes
+
+
+@own
+@posix_only
+def test_who_asks_for_a_long_list_again_and_again_and_does_not_read_costs_little_memory(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    with Crowd(ann, LONG):
+        memory = Memory(chat)
+        asker = chat.connect("asker", reads=False)
+        asker.say("asker")
+        asker.floods(*["/who"] * 200_000)
+        assert longest_wait(ann, bob, seconds=3) < 2
+        memory.look()
+        assert memory.grown() < 60, f"memory grew by {memory.grown():.0f} MB"
+
+
+@own
+def test_many_small_messages_under_long_names_cut_nobody_off_who_reads(chat):
+    chat.story.deadline = FLOOD
+    talkers = [chat.join(name) for name in LONG[:10]]
+    readers = [chat.connect(f"reader{number}", reads=False) for number in range(3)]
+    for reader in readers:
+        reader.say(reader.name)
+        talkers[0].expect(f"* {reader.name} joined")
+    for talker in talkers:
+        talker.floods(*["x"] * 6_000)
+    expected = len(talkers) * 6_000
+    counted = [0] * len(readers)
+
+    def read(number: int) -> None:
+        rest = b""
+        for chunk in read_slowly(readers[number].connection, 3e6):
+            found = (rest + chunk).count(b": x")
+            counted[number] += found
+            rest = (rest + chunk)[-2:]
+            if counted[number] == expected:
+                return
+
+    in_threads(len(readers), read)
+    assert counted == [expected] * len(readers)
+
+
+@own
+@posix_only
+def test_a_slow_leaver_at_400_kb_a_second_gets_all_of_4_mb(start):
+    chat = start("--max-pending", str(16 * MEGABYTE))
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    texts = [f"{number:01000}" for number in range(4_000)]
+    ann.floods(*texts, "/who")
+    ann.expect("* online: ann, slow")
+    slow.say("/quit")
+    ann.expect("* slow left")
+    data = b"".join(read_slowly(slow.connection, 4e5))
+    assert data.endswith(
+        b"".join(map(Frames.encode, [*(f"ann: {text}" for text in texts), "* bye"]))
+    )
+
+
+@pytest.mark.slow
+@own
+@posix_only
+def test_who_takes_the_last_bytes_ever_so_slowly_is_waited_for_30_seconds_and_no_longer(start):
+    chat = start("--max-pending", str(16 * MEGABYTE))
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    ann.floods(*[f"{number:01000}" for number in range(8_000)], "/who")
+    ann.expect("* online: ann, slow")
+    slow.say("/quit")
+    ann.expect("* slow left")
+    started = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        for _ in read_slowly(slow.connection, 6e4):
+            pass
+    assert 25 < time.monotonic() - started < 120  # what the system holds, it sends still
+
+
+@own
+def test_a_paste_amid_ten_who_do_not_read_delays_an_honest_pair_little(chat):
+    chat.story.deadline = FLOOD
+    ann, bob, paster = (chat.join(name) for name in ("ann", "bob", "paster"))
+    for number in range(10):
+        lurker = chat.connect(f"lurker{number}", reads=False)
+        lurker.say(lurker.name)
+        ann.expect(f"* {lurker.name} joined")
+    paster.floods(*["x" * 1000] * 20_000)
+    assert longest_wait(ann, bob, seconds=5) < 2
+
+
+STORM = """
+import socket, sys
+while True:
+    try:
+        with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5) as peer:
+            peer.sendall(b"\\0\\0\\0\\4" + sys.argv[2].encode() + b"\\0\\0\\0\\5hello")
+    except OSError:
+        pass
+"""
+
+
+@own
+def test_a_storm_of_programs_that_connect_shout_and_vanish_delays_an_honest_pair_little(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    storms = [
+        subprocess.Popen([sys.executable, "-c", STORM, str(chat.port), f"bad{number}"])
+        for number in range(4)
+    ]
+    try:
+        ann.skip_to("bad0: hello")
+        assert longest_wait(ann, bob, seconds=4) < 1
+    finally:
+        for storm in storms:
+            storm.kill()
+            storm.wait()
+    assert "Traceback" not in chat.server.stderr()
+
+
+@own
+@posix_only
+def test_a_thousand_who_join_at_once_are_in_within_5_seconds(start):
+    join_at_once(start(), 1_000, within=5)
+
+
+@pytest.mark.slow
+@own
+@posix_only
+@pytest.mark.parametrize("count", [3_000, 5_000])
+def test_thousands_who_join_at_once_are_in_within_2_minutes(start, count):
+    join_at_once(start("--max-clients", str(count)), count, within=120)
+
+
+def join_at_once(chat: Chat, count: int, within: float) -> None:
+    """Connect so many at once, and let each join; check that they are in before long."""
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for number in range(count):
+            one = socket.create_connection(("127.0.0.1", chat.port), FLOOD)
+            stack.enter_context(one)
+            one.sendall(Frames.encode(f"guest{number}"))
+            one.setblocking(False)
+            selector.register(one, selectors.EVENT_READ, [b""])
+        waiting = count
+        while waiting:
+            for key, _ in selector.select():
+                data = key.fileobj.recv(MEGABYTE)
+                assert data, "the connection was closed"
+                if key.data and b"* welcome" in (read := key.data[0] + data):
+                    key.data.clear()
+                    waiting -= 1
+                elif key.data:
+                    key.data[0] = read
+            assert time.monotonic() - started < within * scale(), f"{waiting} still wait"
+        print(f"{count} have joined in {time.monotonic() - started:.1f} s")
+
+
+@own
+@posix_only
+def test_an_honest_pair_is_heard_amid_a_thousand_who_flood_and_memory_stays_bounded(start):
+    chat = start("--max-clients", "1002")
+    ann, bob = chat.join("ann"), chat.join("bob")
+    with Crowd(ann, [f"u{number}" for number in range(1_000)]) as crowd:
+        memory = Memory(chat)
+        crowd.floods("x")
+        wait_until(lambda: crowd.sent > MEGABYTE, "a flood", chat.story)
+        assert longest_wait(ann, bob, seconds=5) < 5
+        memory.look()
+        print(f"memory grew by {memory.grown():.0f} MB")
+        assert memory.grown() < 200, f"memory grew by {memory.grown():.0f} MB"
+
+
 # When the system has no more
+
+
+@own
+@posix_only
+def test_a_log_that_nobody_reads_costs_no_more_threads_than_there_are_places(start, tmp_path):
+    """Standard error is a pipe that is full: whoever writes there waits for ever."""
+    os.mkfifo(pipe := tmp_path / "stderr")
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(reader, bytes(4096))
+    try:
+        shell = ["sh", "-c", f'exec "$0" "$@" 2>{shlex.quote(str(pipe))}', *program(4, "server")]
+        chat = start("--max-clients", "20", command=shell)
+        process = psutil.Process(chat.server.process.pid)
+        ann, bob = chat.join("ann"), chat.join("bob")
+        for number in range(200):
+            socket.create_connection(("127.0.0.1", chat.port)).close()
+            ann.say(str(number))
+            bob.expect(f"ann: {number}")
+        assert process.num_threads() <= 20 + 2
+        chat.server.interrupt()
+        ann.expect("* server is shutting down")
+        assert chat.server.exits(within=STOP_TIME) == 0
+    finally:
+        os.close(reader)
+
+
+@own
+@pytest.mark.parametrize("error", ["a part", "ENOBUFS"])
+def test_what_the_system_takes_in_parts_or_refuses_in_mid_frame_leaves_no_gap(start, error):
+    """Every third `send` takes a part of the bytes; one of them then fails in mid-frame."""
+    prelude = (
+        "import errno, itertools; count = itertools.count(1); send = socket.socket.send\n"
+        "def cut(it, data, *a):\n"
+        "    number = next(count)\n"
+        f"    if number == 1000 and {error == 'ENOBUFS'}:\n"
+        "        raise OSError(errno.ENOBUFS, 'No buffer space available')\n"
+        "    return send(it, data[:7] if number % 3 == 0 else data, *a)\n"
+        "socket.socket.send = cut"
+    )
+    chat = start(command=prepared(program(4, "server"), f"exec({prelude!r})"))
+    ann, *others = [chat.join(name) for name in ("ann", "bob", "carl")]
+    said = 0
+    for said in range(1, 601):
+        ann.say(str(said))
+        if said % 20 == 0:
+            ann.say("/who")
+            while not ann.get("* online: ...").startswith("* online: ann"):
+                pass
+    ended = 0
+    for other in others:
+        expected = [f"ann: {number}" for number in range(1, said + 1)]
+        while expected:
+            try:
+                line = other.get(expected[0])
+            except NotAsTold:
+                assert other.ended
+                ended += 1
+                break
+            if line.startswith("ann: "):
+                assert line == expected.pop(0), "a gap"
+    assert ended <= (error == "ENOBUFS")
 
 
 @contract("limits", "нет дескрипторов: вошедшие разговаривают, процессор свободен, потом — новые")
@@ -614,6 +1014,39 @@ def test_a_stop_is_in_time_also_when_there_is_much_to_do(chat, count):
     chat.server.interrupt(signal.SIGTERM)
     assert chat.server.exits(within=STOP_TIME) == 0
     assert "Traceback" not in chat.server.stderr()
+
+
+@own
+@posix_only
+def test_a_stop_amid_a_thousand_who_flood_is_in_time(start):
+    chat = start("--max-clients", "1001")
+    ann = chat.join("ann")
+    with Crowd(ann, [f"u{number}" for number in range(1_000)]) as crowd:
+        crowd.floods("x")
+        threading.Event().wait(2)  # the room is full of what they say: not a synchronisation
+        chat.server.interrupt(signal.SIGTERM)
+        assert chat.server.exits(within=STOP_TIME) == 0
+        assert "Traceback" not in chat.server.stderr()
+
+
+@own
+@posix_only
+def test_a_stop_while_somebody_takes_the_last_bytes_slowly_is_in_time(start):
+    chat = start("--max-pending", str(16 * MEGABYTE))
+    ann = chat.join("ann")
+    slow = chat.connect("slow", reads=False)
+    slow.say("slow")
+    ann.expect("* slow joined")
+    ann.floods(*["x" * 1000] * 6_000, "/who")
+    ann.expect("* online: ann, slow")
+    slow.say("/quit")
+    ann.expect("* slow left")
+    reading = (slow.connection, 4e5)
+    threading.Thread(target=drain_slowly, args=reading, daemon=True).start()
+    chat.server.interrupt(signal.SIGTERM)
+    ann.expect("* server is shutting down")
+    ann.expect_end()
+    assert chat.server.exits(within=STOP_TIME) == 0
 
 
 @own

@@ -188,26 +188,27 @@ class OnTerminal:
     """The tour on a pseudo-terminal of 80 columns."""
 
     def __init__(self, *args: str, **environment: str) -> None:
-        from ptyprocess import PtyProcessUnicode
+        from pseudo_terminal import PseudoTerminal
 
         environment = {"PATH": os.defpath, "TERM": "xterm"} | environment
         words = command(*args, lang="ru")
-        self.process = PtyProcessUnicode.spawn(words, env=environment, dimensions=(24, 80))
+        self.process = PseudoTerminal(words, env=environment)
         self.written = ""
 
     def reads_to(self, text: str) -> str:
         """Read until `text` is there; return all that was written."""
         while text not in self.written:
-            self.written += self.process.read()
+            self.written += self.process.read_text()
         return self.written
 
     def reads_all(self) -> tuple[str, int]:
         """Return all that was written, and the exit status."""
-        try:
-            while True:
-                self.written += self.process.read()
-        except EOFError:
-            return self.written, self.process.wait()
+        with self.process:
+            try:
+                while True:
+                    self.written += self.process.read_text()
+            except EOFError:
+                return self.written, self.process.wait()
 
 
 @posix_only

@@ -426,23 +426,24 @@ def test_what_cannot_be_opened_is_one_line_with_status_1(tmp_path):
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
 def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(environment, coloured):
-    from ptyprocess import PtyProcessUnicode
+    from pseudo_terminal import PseudoTerminal
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         to = str(server.getsockname()[1])
         command = [*WIRE, "--lang", "en", "--listen", "0", "--to", to]
         environment = {"PATH": os.defpath, "TERM": "xterm"} | environment
-        terminal = PtyProcessUnicode.spawn(command, env=environment, dimensions=(24, 80))
+        terminal = stack.enter_context(PseudoTerminal(command, env=environment))
         written = ""
         while "Ctrl-C ends this" not in written:
-            written += terminal.read()
+            written += terminal.read_text()
         port = int(re.search(r"listening on 127.0.0.1:(\d+)", written)[1])
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"cut: \xf0\x9f")
             while "cut: " not in written or not written.endswith("\n"):
-                written += terminal.read()
+                written += terminal.read_text()
         terminal.write("\x03")
+        assert terminal.wait() == 0
     assert ("\x1b[36m#1 client → server: 7 bytes\x1b[0m" in written) is coloured
     assert ("cut: " + "\x1b[31m�\x1b[0m" * 2 in written) is coloured
     assert ("\x1b" in written) is coloured
-    assert terminal.wait() == 0

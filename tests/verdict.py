@@ -10,6 +10,7 @@ from tools.harness import STEPS, Story, shown
 
 STORY = pytest.StashKey[Story]()
 GIVEN_UP = "прервано: слишком много проверок подряд не прошли"
+EVERY_STEP = "test_every_step.py"  # each of its tests runs once for each step
 MOST_EVENTS = 12  # lines of the story of a failure
 
 VERBS = {
@@ -57,6 +58,13 @@ def russian(text: str) -> str:
     return text
 
 
+def step_of(item: pytest.Item) -> int | None:
+    """Return the step that a test is about; None if it is about no step."""
+    if item.path.name == EVERY_STEP:
+        return item.callspec.params["step"]
+    return getattr(item.module, "STEP", None)
+
+
 def contract_of(item: pytest.Item) -> tuple[str, str]:
     """Return the topic and the sentence of a test."""
     mark = item.get_closest_marker("contract")
@@ -72,12 +80,13 @@ def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
     """Return what a verdict says of one test: JSON, for it may come from another process."""
     topic, sentence = contract_of(item)
     case = item.callspec.id if hasattr(item, "callspec") and "prop" not in item.fixturenames else ""
+    case = re.sub(r"^step\d-?|-step\d$", "", case)
     told: list[str] = []
     if call.excinfo:
         story = item.stash.get(STORY, None)
         told = tell(story, call.excinfo) if story else [first_line(call.excinfo)]
     return {
-        "step": item.module.STEP,
+        "step": step_of(item),
         "topic": topic,
         "sentence": sentence,
         "case": case,

@@ -1,98 +1,47 @@
-"""What PROTOCOL says of every server and every client.
+"""What PROTOCOL says of every server and every client: each test runs once for each step.
 
-The test file of each step imports all that is here, so that it runs for that step too.
+Run:  python -m pytest --step 3       all tests of step 3: this file's, and those of its own files
 """
 
 import contextlib
-import functools
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
 
 import psutil
 import pytest
 
+from expectations import (
+    QUESTION,
+    SIGNALS,
+    STOP_TIME,
+    by_system,
+    converse,
+    expect_idle,
+    free_port,
+    meet,
+    meet_bob,
+    stop,
+)
 from fake_server import receive_until, reset
 from marks import contract, own, posix_only
-from properties import check_property, properties_of, two_people
-from tools.harness import Chat, Client, Frames, Program, Server, prepared, program, wait_until
-
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-STOP_TIME = 2  # seconds in which a program that is told to stop has to end
-BURNT = 0.25  # seconds of processor time that an idle server may use in a second
-QUESTION = "* enter your nickname"
+from properties import check_property, rows_of_the_table, two_people
+from tools.harness import STEPS, Chat, Frames, Program, Server, prepared, program, wait_until
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the table of properties for the step of the test file."""
+    """Run each test for each step, and the table of properties as far as it applies."""
     if "prop" in metafunc.fixturenames:
-        metafunc.parametrize("prop", properties_of(metafunc.module.STEP))
+        metafunc.parametrize(("step", "prop"), rows_of_the_table())
+    else:
+        metafunc.parametrize("step", STEPS, ids="step{}".format)
 
 
 def test_property(prop, chat, request):
     check_property(prop, chat, request)
-
-
-def converse(chat: Chat) -> None:
-    """Let people talk as far as the step can: all that they say has to arrive."""
-    if chat.step == 1:
-        ann = chat.join("ann")
-        ann.say("hello")
-        ann.expect("hello")
-        ann.leave()
-    else:
-        two_people(chat)
-        for peer in chat.people:
-            if peer.joined:
-                peer.leave()
-    chat.people.clear()
-
-
-def stop(server: Server, signum: int = signal.SIGTERM) -> int:
-    """Stop a server as a user would, and check that it goes quietly; return its status."""
-    server.interrupt(signum)
-    status = server.exits(within=STOP_TIME)
-    errors = server.stderr()
-    assert "Traceback" not in errors, errors
-    return status
-
-
-def by_system(signum: int) -> int:
-    """Return the exit status of a program that the system ends."""
-    return -signum
-
-
-@functools.cache
-def tells_processor_time() -> bool:
-    """Ask the system: is the time that it tells of another process not this one's own? (Wine.)"""
-    used = sum(psutil.Process().cpu_times()[:2])
-    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as fresh:
-        return sum(psutil.Process(fresh.pid).cpu_times()[:2]) < used
-
-
-def processor_time(pid: int) -> float:
-    """Return the processor time that a program and its children have used, in seconds."""
-    if not tells_processor_time():
-        pytest.skip("this system (Wine?) does not tell the processor time of other processes")
-    process = psutil.Process(pid)
-    return sum(sum(one.cpu_times()[:2]) for one in [process, *process.children(recursive=True)])
-
-
-def expect_idle(chat: Chat, most: float = BURNT) -> None:
-    """Check that the server rests."""
-    time.sleep(0.1)  # what was under way is over
-    before = processor_time(chat.server.process.pid)
-    time.sleep(1)  # not to wait for something: the time that is measured
-    burnt = processor_time(chat.server.process.pid) - before
-    if burnt > most:
-        instead = f"it burnt {burnt:.2f} s of processor time in a second: does `recv` return b''?"
-        chat.story.fail("the server", "to rest", instead)
 
 
 # Start
@@ -103,15 +52,6 @@ def test_the_first_line_says_host_and_port(step, server_command, story):
     with Server(server_command, story=story) as server:  # without help against missing flushes
         assert server.prints("\n") == f"listening on 127.0.0.1:{server.port}\n"
         assert server.port > 0
-
-
-def free_port() -> int:
-    """Return a port that is free, and that no connection of another test gets by chance."""
-    for port in random.sample(range(15_000, 30_000), 100):
-        with socket.socket() as free, contextlib.suppress(OSError):
-            free.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port")
 
 
 @contract("start", "сервер слушает порт, который задан ключом --port")
@@ -236,17 +176,10 @@ def test_the_exit_status_after_a_stop_is_that_of_the_protocol(chat, signum):
 
 @own
 @posix_only
-@pytest.mark.parametrize("name", ["server", "client"])
-def test_ctrl_c_before_anything_else_shows_no_traceback(step, name, story):
-    """The first moment that is the program's own: its imports."""
-    prelude = (
-        "import builtins, signal; load = builtins.__import__;"
-        "builtins.__import__ = lambda name, *a, **k:"
-        " (name == 'argparse' and signal.raise_signal(signal.SIGINT), load(name, *a, **k))[1]"
-    )
-    with Program(prepared(program(step, name), prelude), story=story) as it:
-        it.exits(within=STOP_TIME)
-        assert it.stderr() == ""
+def test_other_signals_are_the_systems(chat):
+    """A terminal window that is closed sends this one."""
+    chat.join("ann")
+    assert stop(chat.server, signal.SIGHUP) == by_system(signal.SIGHUP)
 
 
 @contract("stop", "порт свободен для следующего запуска сразу после остановки")
@@ -563,36 +496,6 @@ def test_text_is_utf8_whatever_the_locale(chat, run_client):
         client.prints(chat.heard("bob", "здравствуй"))
 
 
-def meet(chat: Chat, client: Client):
-    """Bring a client program and, from step 2 on, a raw connection together; return the latter."""
-    if chat.step == 1:
-        client.types("anybody?\n")
-        client.prints("anybody?\n")
-        return None
-    if chat.step == 2:
-        client.prints("* waiting for the second user\n")
-    else:
-        client.prints(f"{QUESTION}\n")
-        client.types("client\n")
-        client.prints("* welcome, client\n")
-    if chat.step == 4:
-        client.prints("* online: client\n")
-    return meet_bob(chat)
-
-
-def meet_bob(chat: Chat):
-    """Let bob join those whom a client program has joined as `client`."""
-    if chat.step < 4:
-        bob = chat.join("bob")
-        bob.late |= {"* client joined"}  # in step 3 it may come after bob's welcome
-        return bob
-    bob = chat.connect("bob")
-    bob.expect(QUESTION)
-    bob.say("bob")
-    bob.expect("* welcome, bob", "* online: client, bob")
-    return bob
-
-
 @posix_only
 class TestAtATerminal:
     """The same client, with a person at the keyboard."""
@@ -689,12 +592,3 @@ def test_a_client_without_input_or_output_says_so_in_a_line(step, closed):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
-
-
-def in_threads(count: int, work) -> None:
-    """Run `work(number)` in as many threads, and wait for them."""
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
