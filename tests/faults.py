@@ -99,7 +99,7 @@ FAULTS = [
     Fault("2: only the first piece goes on", "2s", "while data := source.recv(CHUNK):", "if data := source.recv(CHUNK):"),
     Fault("2: the end of the stream is not seen", "2s", "while data := source.recv(CHUNK):", "while (data := source.recv(CHUNK)) is not None:"),
     Fault("2: a send that fails ends the thread", "2s", "    except OSError:  # this user has gone; the thread that receives from it notices\n        pass", "    except ZeroDivisionError:\n        pass"),
-    Fault("2: who cannot be sent to ends the talk, whoever is to be told", "2s", "    except OSError:  # this user has gone; the thread that receives from it notices\n        pass", "    except OSError:\n        disconnect(user)"),
+    Fault("2: who cannot be sent to ends the talk, and who stays is not told", "2s", "            send(target, data)\n", "            target.sendall(data)\n"),
     Fault("2: a reset ends a thread with a traceback", "2s", "    except OSError:  # a reset ends the stream, too\n        pass", "    except ZeroDivisionError:\n        pass"),
     Fault("2: a connection that is broken already ends a thread", "2s", "    except OSError:  # the connection is broken or closed already\n        pass", "    except ZeroDivisionError:\n        pass"),
     Fault("2: nobody is woken: close without shutdown", "2s", "        user.shutdown(socket.SHUT_RDWR)  #", "        pass  #"),

@@ -186,7 +186,7 @@ def test_one_who_stops_reading_stops_the_pair_until_that_client_is_closed(chat, 
     chat.connect("dora").expect(HERE)
 
 
-@contract("slow", "кто читает медленно, никого не теряет: продолжил читать — разговор идёт дальше")
+@own
 def test_a_user_who_pauses_reading_goes_on_where_the_talk_was(chat):
     ann, bob = pair(chat, reads=False)
     bob.say("hello")
