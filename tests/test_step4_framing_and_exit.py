@@ -16,7 +16,7 @@ import pytest
 from every_step import *  # noqa: F403
 from every_step import QUESTION, STOP_TIME, expect_idle, free_port, meet_bob
 from marks import contract, own, posix_only
-from nicknames import BAD, GOOD, NORMALISED, SAME
+from nicknames import BAD, GOOD, SAME
 from tools.harness import STEPS, Frames, Peer, program, wait_until
 
 STEP = 4
@@ -44,14 +44,6 @@ def test_a_nickname_that_fits_is_welcomed_and_told_who_is_online(chat):
         zoe.expect(f"* {nick} left")
 
 
-@contract("names", "имя приводится к форме NFKC: у одинаковых на вид имён одна форма")
-def test_a_nickname_is_brought_to_one_form(chat):
-    for typed, nick in NORMALISED.values():
-        newcomer = newcomer_asked(chat)
-        newcomer.say(typed)
-        newcomer.expect(f"* welcome, {nick}")
-
-
 @contract("names", "неподходящее имя отклоняется строкой * ..., затем вопрос повторяется")
 def test_a_nickname_that_is_wrong_is_refused_with_the_reason(chat):
     for number, nick in enumerate(BAD.values()):
@@ -74,7 +66,7 @@ def test_a_very_long_nickname_is_refused(chat):
     newcomer.expect("* welcome, ann")
 
 
-@contract("names", "занятое имя отклоняется, в каком бы регистре и форме оно ни было")
+@contract("names", "занятое имя отклоняется, в каком бы регистре оно ни было")
 @pytest.mark.parametrize(("taken", "typed"), SAME.values(), ids=SAME)
 def test_a_nickname_that_is_taken_is_refused(chat, taken, typed):
     chat.join(taken)

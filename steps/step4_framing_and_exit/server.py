@@ -17,16 +17,13 @@ import socket
 import sys
 import threading
 import time
-import unicodedata
 from collections import deque
 
 from framing import FrameError, FrameReader, encode, safe, send_frame
 from room import Room
 from user import PATIENCE, User, shut_down
 
-# Letters and digits of any script, and _ . - but (that is `?!`) not two Korean letters that
-# nobody can see.
-NICK = re.compile(r"(?!.*[\u115f\u1160])[\w.-]{1,32}")
+NICK = re.compile(r"[\w.-]{1,32}")  # \w: a letter or digit of any script, or _
 ATTEMPTS = 3  # nicknames that a newcomer may try
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 DAY = 86_400  # seconds
@@ -101,9 +98,7 @@ def log_in(user: User, reader: FrameReader, room: Room, timeout: float) -> bool:
             raise ValueError(f"no nickname within {timeout:g} seconds") from None
         if text is None or command(text) == "/quit":
             return False
-        # NFKC gives one form to what looks the same. One character of the result comes from four
-        # at most, so 132 = 33 * 4 characters tell whether the result has more than 32.
-        nick = unicodedata.normalize("NFKC", text.strip()[:132])
+        nick = text.strip()
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):
             user.connection.settimeout(None)  # from now on `recv` waits as long as it takes
