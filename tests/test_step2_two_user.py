@@ -1,6 +1,7 @@
 """Step 2, two users: what one sends goes to the other, unchanged, both ways at once."""
 
 import contextlib
+import os
 import random
 
 import psutil
@@ -168,6 +169,8 @@ def test_what_the_one_who_stays_says_after_the_leaving_goes_nowhere(chat):
 @pytest.mark.parametrize("how", ["close", "reset", "half_close"])
 @pytest.mark.parametrize("stalled_first", [True, False])
 def test_one_who_stops_reading_stops_the_pair_until_that_client_is_closed(chat, how, stalled_first):
+    if how == "half_close" and os.name == "nt":
+        pytest.skip("Wine does not wake a `send` whose socket is closed, as Windows does")
     if stalled_first:
         ann, bob = pair(chat, reads=False)
     else:
