@@ -1,12 +1,8 @@
 """Nicknames that fit and that do not, for steps 3 and 4."""
 
 GOOD = ["a", "Аня", "x" * 32, "ж" * 32, "名前", "o.neil-42_", "Straße", "2026", "_-."]
-# What is typed, and what it becomes by NFKC: one form for all that looks the same.
-NORMALISED = {
-    "decomposed letters": ("и\u0306ошка", "йошка"),
-    "full width": ("Ａｎｎ", "Ann"),
-    "a ligature": ("ﬁn", "fin"),
-}
+# Taken as they come: letters of full width, ligatures, and the letters that nobody can see.
+GOOD += ["Ａｎｎ２", "ﬁn", "ﷺ" * 32, "ann\u3164", "\uffa0ann", "an\u115fn", "an\u1160n"]
 BAD = {
     "empty": "",
     "33 characters": "x" * 33,
@@ -28,17 +24,14 @@ BAD = {
     "a zero-width joiner": "an\u200dn",
     "a soft hyphen": "an\u00adn",
     "a word joiner": "an\u2060n",
-    "a Hangul filler": "ann\u3164",
-    "a Hangul filler of half width": "\uffa0ann",
-    "a Hangul filler at a syllable's start": "an\u115fn",
-    "a Hangul filler in a syllable": "an\u1160n",
+    "decomposed letters": "и\u0306ошка",
 }
-# A name that is taken, and one that is the same but for letter case or form.
+# A name that is taken, and one that is the same but for letter case.
 SAME = {
     "the same": ("ann", "ann"),
     "capital letters": ("ann", "ANN"),
     "white space around": ("ann", " Ann "),
     "sharp s": ("straße", "STRASSE"),
-    "decomposed": ("йод", "и\u0306од"),
-    "full width": ("Ann", "ａｎｎ"),
+    "Cyrillic capital letters": ("йод", "ЙОД"),
+    "capital letters of full width": ("Ａｎｎ", "ａｎｎ"),
 }

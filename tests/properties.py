@@ -84,7 +84,7 @@ def check_property(prop: Property, chat: Chat, request: pytest.FixtureRequest) -
 
 @has_from(2, "two people talk at once", "talk", "двое разговаривают одновременно")
 def two_people(chat: Chat) -> None:
-    ann, bob = chat.join("ann"), chat.join("bob")
+    ann, bob = chat.join("ann", alone=True), chat.join("bob")
     ann.say("hello")
     bob.expect(chat.heard("ann", "hello"))
     bob.say("hi")

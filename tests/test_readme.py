@@ -1,33 +1,51 @@
 """README.md and the guides keep their word: commands run, the table and the links are right."""
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import parts
 from properties import PROPERTIES, table
-from tools.harness import STEPS
+from tools.harness import STEPS, Story, wait_until
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [folder / "README.md" for folder in STEPS.values()]
 WAY_IN = ROOT / "steps" / "README.md"
 PAGES = [ROOT / "README.md", *GUIDES]
 PROGRAM = re.compile(r"(?<=python3 )steps/step\w+/(server|client)\.py")
+AT = "  # at a terminal"
 EXPECTED_STATUS = {"diff": 1}  # there are differences, of course
 
 
+def blocks(page: Path) -> list[list[str]]:
+    """Return the command lines of each block marked `sh`; what sits at a terminal ends in AT."""
+    found = []
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+        lines = block.replace("\\\n", "").splitlines()
+        at = AT if any(line.startswith("# терминал") for line in lines) else ""
+        found.append(
+            [
+                line + at * bool(PROGRAM.search(line) and "client.py" in line)
+                for line in lines
+                if line.strip() and not line.startswith("#")
+            ]
+        )
+    return found
+
+
 def commands(page: Path) -> list[str]:
-    """Return the command lines of the blocks marked `sh`."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
-    lines = "".join(blocks).replace("\\\n", "").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    """Return the command lines of all blocks marked `sh`."""
+    return [line.removesuffix(AT) for block in blocks(page) for line in block]
 
 
 def names(page: Path) -> str:
@@ -46,16 +64,25 @@ def on_port(command: str, port: int) -> str:
 @pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_every_command_runs(page):
-    """Run a page's commands one after the other; a server runs until the next one starts."""
+    """Run a page's commands one after the other; a server runs until the next one starts.
+
+    The clients of a block that names terminals run side by side until the end of the block.
+    """
     if page.parent == ROOT and (reason := parts.why_not("report")):
         pytest.skip(reason)
     server = tap = None
+    clients: list[subprocess.Popen] = []
     environment = os.environ | {"CHAT_DEADLINE_SCALE": "0.5"}
     options = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
-    found = commands(page)
+    found = [command for block in blocks(page) for command in [*block, "the end of a block"]]
     assert found, "a page without commands"
     try:
         for command in found:
+            if command == "the end of a block":
+                for client in clients:
+                    close(client)
+                clients.clear()
+                continue
             if "-m venv" in command or command == "python3 steps":
                 continue  # .ci/run runs the one, test_tour.py the other
             if re.match(r"python3 \S+/server\.py", command):
@@ -66,6 +93,9 @@ def test_every_command_runs(page):
                 tap = start_tap(command, port, options)
                 continue
             line = on_port(command, port).replace("--port 9000", f"--port {tap.port if tap else 0}")
+            if command.endswith(AT):
+                clients.append(sit_down(line.removesuffix(AT), options))
+                continue
             if "pytest" in command:
                 line += " --collect-only -q"  # that they pass is for the tests themselves to say
             line = line.replace("--seconds 600", "--seconds 1")
@@ -83,8 +113,42 @@ def test_every_command_runs(page):
             assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
             assert "Traceback" not in done.stderr, command
     finally:
+        for client in clients:
+            end_group(client)
         end(tap)
         end(server)
+
+
+def sit_down(line: str, options: dict) -> subprocess.Popen:
+    """Start a client as somebody does who sits at a terminal and types nothing."""
+    options = options | {"stdin": subprocess.PIPE, "start_new_session": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    client = subprocess.Popen(["bash", "-c", line], **options, **pipes)
+    wait_until(lambda: client.poll() is not None or is_connected(client.pid), line, Story())
+    return client
+
+
+def is_connected(pid: int) -> bool:
+    """Return whether a process, or one that it has started, has a connection."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in [process, *process.children(recursive=True)]:
+            if any(c.status != psutil.CONN_SYN_SENT for c in one.net_connections("tcp")):
+                return True
+    return False
+
+
+def close(client: subprocess.Popen) -> None:
+    """Close the terminal; check that the client had nothing to complain of but its server."""
+    end_group(client)
+    _, errors = client.communicate(timeout=10)
+    assert re.fullmatch(r"(the server has closed the connection\n|connection lost: .*\n)?", errors)
+
+
+def end_group(client: subprocess.Popen) -> None:
+    """End a client, and whatever it reads from."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(client.pid, signal.SIGTERM)
 
 
 def start_tap(command: str, port: int, options: dict) -> subprocess.Popen:

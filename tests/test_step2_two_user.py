@@ -1,20 +1,21 @@
 """Step 2, two users: what one sends goes to the other, unchanged, both ways at once."""
 
+import contextlib
+import os
 import random
-import socket
-import time
 
 import psutil
 import pytest
 
-from marks import contract, own
-from tools.harness import jittery, prepared, program, wait_until
+from expectations import expect_idle
+from marks import contract, limit, own, posix_only
+from tools.harness import ConnectionFailed, jittery, program
 
 STEP = 2
 WAITING = "* waiting for the second user"
 HERE = "* the second user is here"
 LEFT = "* the other user has left"
-NEXT_PAIR = 2  # seconds until the server takes the next pair
+GLANCE = 1  # seconds in which nothing comes that would come at once
 
 
 def pair(chat, reads=True):
@@ -54,21 +55,6 @@ def test_a_user_who_reads_a_little_late_gets_everything(chat):
     assert ann.get_bytes(len(data)) == data
 
 
-@own
-def test_what_a_send_does_not_take_is_not_lost(start):
-    """With a small buffer, a `send` with a time-out takes only a part."""
-    prelude = (
-        "accept = socket.socket.accept; socket.socket.accept = lambda listener:"
-        " [c[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096) or c"
-        " for c in [accept(listener)]][0]"
-    )
-    chat = start(command=prepared(program(2, "server"), prelude))
-    ann, bob = pair(chat)
-    data = random.Random(1).randbytes(500_000)
-    ann.floods_bytes(data)
-    assert bob.get_bytes(len(data)) == data
-
-
 @contract("talk", "байты передаются сразу, без ожидания целой строки")
 def test_a_character_in_two_pieces_arrives_whole(chat):
     ann, bob = pair(chat)
@@ -103,39 +89,42 @@ def test_the_news_reaches_a_user_who_is_still_talking(chat):
     ann, bob = pair(chat)
     bob.say("are you there?")
     ann.close()
-    bob.say("hello?")
+    with contextlib.suppress(ConnectionFailed):  # who stays is disconnected at once
+        bob.say("hello?")
     bob.expect(LEFT)
 
 
 @own
-def test_the_one_who_is_left_is_not_reset(chat):
-    ann, bob = pair(chat)
-    bob.say("are you there?")
-    ann.half_close()
-    bob.expect(LEFT)
-    bob.say("so you are gone")
-    assert bob.expect_end() == "the connection was closed"
-
-
-@own
-def test_what_the_one_who_stays_has_said_still_reaches_the_one_who_has_half_closed(start):
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_the_news_of_a_broken_connection_reaches_a_user_whose_words_met_it_first(start, how):
+    """One thread fails to send what the other one fails to receive: who stays is told, once."""
     for _ in range(10):
-        chat = start()
-        ann, bob = chat.join("ann"), chat.join("bob")
-        ann.half_close()
-        bob.say("to the last word")
-        ann.expect("to the last word")
+        chat = start(command=jittery(program(2, "server")))
+        ann, bob = pair(chat)
+        bob.floods_bytes(b"x\n" * 200_000)
+        getattr(ann, how)()
+        bob.expect(LEFT)
+        assert not bob.skip_to_end()
 
 
 @own
-def test_the_one_who_stays_may_finish_speaking(chat):
-    ann, bob = pair(chat)
-    ann.half_close()
+def test_who_leaves_first_does_not_read_that_the_other_one_has_left(start):
+    for _ in range(10):
+        chat = start(command=jittery(program(2, "server")))
+        ann, bob = pair(chat)
+        ann.half_close()
+        bob.expect(LEFT)
+        bob.close()
+        ann.expect_end()
+
+
+@own
+def test_a_user_who_leaves_with_words_unread_still_lets_the_other_one_know(chat):
+    ann, bob = pair(chat, reads=False)
+    bob.say("are you there?")
+    ann.reset()
     bob.expect(LEFT)
-    bob.say("goodbye, then")
-    bob.half_close()
-    ann.expect("goodbye, then")
-    ann.expect_end()
+    bob.expect_end()
 
 
 @contract("leave", "сервер принимает следующую пару")
@@ -147,15 +136,14 @@ def test_the_server_takes_the_next_pair(chat):
         bob.close()
 
 
-@contract("leave", "третий ждёт и обслуживается, когда пара ушла")
-def test_a_third_person_is_served_when_the_pair_is_over(chat):
+@limit
+def test_a_third_person_gets_no_answer_until_the_pair_is_over(chat):
     ann, bob = pair(chat)
     carl = chat.connect("carl")
     ann.say("hello")
     bob.expect("hello")
-    assert not carl.stream
+    assert not carl.has_received(b"*", within=GLANCE)
     ann.close()
-    bob.close()
     carl.expect(WAITING)
 
 
@@ -167,76 +155,93 @@ def test_a_user_who_does_not_leave_when_told_holds_up_nobody(chat):
     assert ann.reader is None  # has neither read nor closed
 
 
-@contract("slow", "следующая пара — не позже 2 с после ухода, даже если другой перестал читать")
-@pytest.mark.parametrize("how", ["closes", "resets", "half-closes"])
+@limit
+def test_what_the_one_who_stays_says_after_the_leaving_goes_nowhere(chat):
+    ann, bob = pair(chat)
+    ann.half_close()
+    bob.expect(LEFT)
+    bob.connection.sendall(b"to the last word\n")
+    assert ann.skip_to_end() == []  # although she still reads
+
+
+@limit
+@pytest.mark.parametrize("how", ["close", "reset", "half_close"])
 @pytest.mark.parametrize("stalled_first", [True, False])
-def test_a_pair_of_whom_one_has_stopped_reading_ends_in_time(chat, how, stalled_first):
+def test_one_who_stops_reading_stops_the_pair_until_that_client_is_closed(chat, how, stalled_first):
+    if how == "half_close" and os.name == "nt":
+        pytest.skip("Wine does not wake a `send` whose socket is closed, as Windows does")
     if stalled_first:
-        _, bob = pair(chat, reads=False)
+        ann, bob = pair(chat, reads=False)
     else:
         bob = chat.connect("bob")
         bob.expect(WAITING)
-        chat.connect("ann", reads=False)
+        ann = chat.connect("ann", reads=False)
         bob.expect(HERE)
     bob.floods_bytes(b"x" * 50_000_000)
-    assert bob.is_held_up(0.2)
-    if how == "half-closes":
-        bob.half_close()
-    else:
-        bob.connection.shutdown(socket.SHUT_WR)  # ends the flood
-        bob.reset() if how == "resets" else bob.close()
-    started = time.monotonic()
-    chat.connect("carl").expect(WAITING)
+    assert bob.is_held_up()
+    carl = chat.connect("carl")
+    assert not carl.has_received(b"*", within=GLANCE)
+    getattr(ann, how)()
+    bob.expect(LEFT)
+    bob.skip_to_end()
+    carl.expect(WAITING)
     chat.connect("dora").expect(HERE)
-    took = time.monotonic() - started
-    if took > NEXT_PAIR + 0.5:
-        chat.story.fail("dora", "the next pair within 2 s", f"it took {took:.1f} s")
 
 
 @own
-def test_a_silent_pair_is_not_taken_for_a_stalled_one(chat):
-    ann, bob = pair(chat)
-    time.sleep(3)  # longer than the server waits for a user who takes nothing
-    ann.say("still here?")
-    bob.expect("still here?")
-
-
-@own
-def test_a_user_who_pauses_reading_while_little_is_under_way_stays(chat):
+def test_a_user_who_pauses_reading_goes_on_where_the_talk_was(chat):
     ann, bob = pair(chat, reads=False)
     bob.say("hello")
-    time.sleep(2)  # a pause that the test is about
-    bob.say("are you there?")
+    bob.floods_bytes(b"x" * 20_000_000 + b"\n")
+    assert bob.is_held_up()
+    ann.say("wait, I read slowly")
+    bob.expect("wait, I read slowly")
     ann.start_reading()
-    ann.expect(WAITING, HERE, "hello", "are you there?")
+    ann.expect(WAITING, HERE, "hello")
+    assert ann.get_bytes(20_000_001).strip(b"x") == b"\n"
 
 
-@contract("leave", "ожидающий, который ушёл, не попадает в пару")
+@limit
 @pytest.mark.parametrize("how", ["close", "reset", "half_close"])
-def test_whoever_leaves_while_waiting_is_not_paired(chat, how):
+@pytest.mark.parametrize("said", ["", "is anybody here?"])
+def test_a_first_user_who_leaves_is_noticed_only_when_the_second_has_come(chat, how, said):
     ann = chat.connect("ann")
     ann.expect(WAITING)
+    if said:
+        ann.say(said)
     getattr(ann, how)()
-    if how == "half_close":
-        ann.expect_end()
     bob = chat.connect("bob")
-    bob.expect(WAITING)
-    carl = chat.connect("carl")
-    carl.expect(HERE)
+    bob.expect(HERE)
+    heard = bob.skip_to(LEFT)
+    if how != "reset":  # which may throw away what was not received yet
+        assert heard == ([said] if said else [])
+    bob.expect_end()
+    pair(chat)  # who connects again is served
 
 
 @own
-def test_no_thread_stays_for_those_who_spoke_while_waiting_and_left(chat):
-    process = psutil.Process(chat.server.process.pid)
-    threads = process.num_threads()
-    for number in range(3):
-        hasty = chat.connect(f"hasty {number}")
-        hasty.expect(WAITING)
-        hasty.say("is anybody here?")
-        hasty.close()
+def test_a_server_with_a_user_who_waits_is_idle(chat):
     chat.connect("ann").expect(WAITING)
-    one_more = threads + 1  # ann's
-    wait_until(lambda: process.num_threads() <= one_more, "no thread stays behind", chat.story)
+    expect_idle(chat)
+
+
+@own
+@posix_only
+def test_a_server_out_of_descriptors_takes_the_second_user_when_it_can(start):
+    import resource
+
+    chat = start()
+    pid = chat.server.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    enough_for_one = psutil.Process(pid).num_fds() + 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (enough_for_one, limits[1]))
+    ann = chat.connect("ann")
+    ann.expect(WAITING)
+    bob = chat.connect("bob")
+    assert not bob.has_received(b"*", within=GLANCE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    bob.expect(HERE)
+    ann.expect(HERE)
 
 
 @own
@@ -257,10 +262,16 @@ def test_who_comes_and_goes_while_others_come_disturbs_no_pair(start):
     assert "Traceback" not in chat.server.stderr()
 
 
-@contract("client", "конец ввода во время ожидания: код возврата 0")
-def test_a_client_that_ends_its_input_while_waiting_may_go(chat, run_client):
+@contract("client", "конец ввода до прихода второго: сказанное доходит, код возврата 0")
+def test_a_client_that_ends_its_input_while_waiting_leaves_when_the_second_user_comes(
+    chat, run_client
+):
     client = run_client(chat)
+    client.prints(WAITING)
+    client.types("is anybody here?\n")
     client.ends_input()
+    bob = chat.connect("bob")
+    bob.expect(HERE, "is anybody here?", LEFT)
     assert client.exits() == 0
 
 

@@ -6,13 +6,9 @@ Cannot do: notice that the server is gone before you enter the next line.
 Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 """
 
-import signal
-
-# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import argparse
 import os
+import signal
 import socket
 import sys
 
@@ -53,6 +49,8 @@ def chat(connection: socket.socket) -> None:
 
 def main() -> int:
     """Connect, talk until the input or the server ends; return the exit status."""
+    # Ctrl-C ends the program at once: no traceback, and on Windows no wait until `recv` returns.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address of the server")
     parser.add_argument("--port", type=int, default=8080, help="port of the server")
@@ -66,7 +64,7 @@ def main() -> int:
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             chat(connection)
-        except (OSError, EOFError, OverflowError, TypeError, ValueError) as error:
+        except (OSError, EOFError, OverflowError, TypeError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
     return 0

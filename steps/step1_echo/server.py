@@ -5,13 +5,9 @@ New here:  a listener, a connection, and `recv` in a loop until the stream ends.
 Cannot do: answer a second client before the first one has left.
 """
 
-import signal
-
-# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import argparse
 import os
+import signal
 import socket
 import sys
 
@@ -57,6 +53,8 @@ def serve(listener: socket.socket) -> None:
 
 def main() -> int:
     """Read the command line and serve; return the exit status if that is impossible."""
+    # Ctrl-C ends the program at once: no traceback, and on Windows no wait until `recv` returns.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port; 0 takes any free one")
@@ -64,7 +62,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, TypeError, ValueError) as error:
+        except (OSError, OverflowError, TypeError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)

@@ -5,14 +5,10 @@ Idea:      a thread for each direction: one waits for your lines, the other one 
 Leave:     the end of input (Ctrl-D; on Windows Ctrl-Z and Enter), or Ctrl-C.
 """
 
-import signal
-
-# Ctrl-C ends the program at once, also on Windows, and also while the modules are imported.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import argparse
 import codecs
 import os
+import signal
 import socket
 import sys
 import threading
@@ -68,6 +64,8 @@ def chat(connection: socket.socket) -> None:
 
 def main() -> int:
     """Connect, talk until the input or the server ends; return the exit status."""
+    # Ctrl-C ends the program at once: no traceback, and on Windows no wait until `recv` returns.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1", help="address of the server")
     parser.add_argument("--port", type=int, default=8080, help="port of the server")
@@ -81,7 +79,7 @@ def main() -> int:
             # Send each line at once, do not collect them (Nagle's algorithm).
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             chat(connection)
-        except (OSError, OverflowError, TypeError, ValueError) as error:
+        except (OSError, OverflowError, TypeError) as error:
             print(f"cannot talk to {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
     return 0

@@ -516,7 +516,8 @@ class Peer:
     def half_close(self) -> None:
         """Say that no more will be sent, and go on reading."""
         self.story.add(self.name, "half-closes", "")
-        self.connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server has broken it off already
+            self.connection.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self.story.add(self.name, "closes", "")
@@ -559,11 +560,18 @@ class Chat:
         self.people.append(peer)
         return peer
 
-    def join(self, name: str) -> Peer:
-        """Connect somebody who can talk when this returns (in step 2 perhaps has to wait)."""
+    def join(self, name: str, alone: bool = False) -> Peer:
+        """Connect somebody who can talk when this returns (in step 2 perhaps has to wait).
+
+        `alone`: all others have left, though the server of step 2 may not know it yet.
+        """
         peer = self.connect(name)
         if self.step == 2:
             line = peer.expect_server_line()
+            while alone and line == "* the second user is here":
+                peer.skip_to_end()  # of a first one who left while waiting: connect again
+                peer = self.connect(name)
+                line = peer.expect_server_line()
             for other in self.people:
                 if other.joined and line == "* the second user is here":
                     other.expect(line)
