@@ -243,18 +243,18 @@ def test_what_is_said_while_somebody_joins_waits_for_the_welcome():
     room = server["Room"]()
     connection, end = socket.socketpair()
     with connection, end:
-        user, add, speakers = server["User"](connection), room.add, []
+        user, add, speakers = server["User"](connection), room.join, []
 
-        def add_and_speak(*args) -> bool:
+        def join_and_speak(*args) -> bool:
             entered = add(*args)
             speakers.append(threading.Thread(target=room.broadcast, args=(None, b"ann: hello\n")))
             speakers[-1].start()
             speakers[-1].join(0.3)  # it waits for the newcomer's welcome
             return entered
 
-        room.add = add_and_speak
+        room.join = join_and_speak
         end.sendall(b"bob\n")
-        assert server["join"](user, room)
+        assert server["log_in"](user, room)
         speakers[0].join()
         expected = b"* enter your nickname\n* welcome, bob\nann: hello\n"
         assert end.recv(1000) == expected
@@ -370,23 +370,23 @@ def test_the_lock_keeps_the_registry_whole_while_many_threads_use_it():
     server = runpy.run_path(str(STEPS[3] / "server.py"))
     room = server["Room"]()
     for number in range(5000):
-        room.add(server["User"](None), f"user{number}")
+        room.join(server["User"](None), f"user{number}")
     over = threading.Event()
     heard = []
 
     class Listener(server["User"]):
         def send(self, data: bytes) -> None:
-            heard.append(data)
+            heard.append(data) if data == b"hello" else None
 
     for number in range(100):
-        room.add(Listener(None), f"listener{number}")
+        room.join(Listener(None), f"listener{number}")
 
     def come_and_go(number: int) -> None:
         guest = server["User"](None)
         guest.send = lambda data: None
         while not over.is_set():
-            if room.add(guest, f"guest{number}"):
-                room.remove(guest)
+            if room.join(guest, f"guest{number}"):
+                room.leave(guest)
 
     for user in room.users.values():
         if not isinstance(user, Listener):

@@ -12,9 +12,9 @@ import socket
 import sys
 
 import command
-from asyncio_chat import ATTEMPTS, DRAIN_TIMEOUT, fault, online, reply
+from asyncio_chat import DRAIN_TIMEOUT, fault, online, reply
 
-from framing import FrameError, FrameReader, encode, safe
+from framing import FrameReader, encode, safe
 
 HIGH_WATER = 1_048_576  # bytes that may wait for one user
 
@@ -68,7 +68,6 @@ class User(asyncio.Protocol):
     def __init__(self, room: Room) -> None:
         self.room = room
         self.nick = ""
-        self.attempts = 0
         self.reader = FrameReader(None)  # fed by the event loop
         self.transport: asyncio.Transport
         self.patience: asyncio.TimerHandle
@@ -82,13 +81,12 @@ class User(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take all frames that are complete."""
         self.reader.buffer += data
-        try:
-            while (
-                not self.transport.is_closing() and (text := self.reader.next_frame()) is not None
-            ):
+        texts = self.reader.take_all()
+        for text in texts:
+            if not self.transport.is_closing():
                 self.receive(text)
-        except FrameError as error:
-            self.leave(str(error))
+        if self.reader.error:
+            self.leave(str(self.reader.error))
 
     def receive(self, text: str) -> None:
         """Take a nickname, a command or a message."""
@@ -104,9 +102,6 @@ class User(asyncio.Protocol):
     def join(self, nick: str) -> None:
         """Join under this nickname if it fits; ask again if it does not."""
         if problem := fault(nick, self.room.users):
-            self.attempts += 1
-            if self.attempts == ATTEMPTS:
-                raise FrameError(problem)
             self.send(f"* {problem}")
             self.send("* enter your nickname")
             return

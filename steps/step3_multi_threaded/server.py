@@ -43,8 +43,8 @@ class User:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.nick = ""  # until the registry has one for this user
-        self.sending = threading.RLock()  # `join` holds it and calls `send`, which takes it again
+        self.nick = ""  # until the room has one for this user
+        self.sending = threading.RLock()  # `log_in` holds it and calls `send`, which takes it too
 
     def send(self, data: bytes) -> None:
         """Send all of `data`. Of two threads that send, one waits: bytes do not mix."""
@@ -71,7 +71,7 @@ class Room:
         self.lock = threading.Lock()
         self.users: dict[str, User] = {}
 
-    def add(self, user: User, nick: str) -> bool:
+    def join(self, user: User, nick: str) -> bool:
         """Enter a user under this nickname; return False if it is taken."""
         with self.lock:
             if nick.casefold() in self.users:
@@ -80,11 +80,6 @@ class Room:
             user.nick = nick
             return True
 
-    def remove(self, user: User) -> None:
-        """Remove a user; the nickname is free from now on."""
-        with self.lock:
-            del self.users[user.nick.casefold()]
-
     def broadcast(self, author: User, data: bytes) -> None:
         """Send `data` to all users but its author."""
         with self.lock:
@@ -92,8 +87,14 @@ class Room:
         for user in others:
             user.send(data)
 
+    def leave(self, user: User) -> None:
+        """Tell the others that a user has left, and then remove it."""
+        self.broadcast(user, f"* {user.nick} left\n".encode())
+        with self.lock:  # last: nobody joins under this nickname before its owner has left
+            del self.users[user.nick.casefold()]
 
-def join(user: User, room: Room) -> bool:
+
+def log_in(user: User, room: Room) -> bool:
     """Ask for a nickname until one fits; return False if the stream ends before."""
     user.send(b"* enter your nickname\n")
     while data := user.connection.recv(CHUNK):
@@ -101,7 +102,7 @@ def join(user: User, room: Room) -> bool:
         problem = "a nickname has 1 to 32 letters, digits, _ . or -"
         if NICK.fullmatch(nick):
             with user.sending:  # what others say from now on has to wait for the welcome
-                if room.add(user, nick):
+                if room.join(user, nick):
                     user.send(f"* welcome, {nick}\n".encode())
                     return True
             problem = "this nickname is taken"
@@ -109,28 +110,31 @@ def join(user: User, room: Room) -> bool:
     return False
 
 
+def talk(user: User, room: Room) -> None:
+    """Pass on to the others what a user sends, until the end of the stream."""
+    room.broadcast(user, f"* {user.nick} joined\n".encode())
+    while data := user.connection.recv(CHUNK):
+        room.broadcast(user, f"{user.nick}: ".encode() + data)
+
+
 def handle(connection: socket.socket, room: Room) -> None:
-    """Serve one user from the nickname to the end of the stream. Runs in a thread of its own."""
+    """Serve one user from the first byte to the last. Runs in a thread of its own."""
     user = User(connection)
     try:
         # Send small messages at once, do not collect them (Nagle's algorithm).
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if join(user, room):
-            room.broadcast(user, f"* {user.nick} joined\n".encode())
-            while data := connection.recv(CHUNK):
-                room.broadcast(user, f"{user.nick}: ".encode() + data)
+        if log_in(user, room):
+            talk(user, room)
     except OSError:  # a reset ends the stream, too
         pass
     finally:
         user.close()
         if user.nick:
-            room.broadcast(user, f"* {user.nick} left\n".encode())
-            room.remove(user)  # last: nobody joins under this nickname before its owner has left
+            room.leave(user)
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, room: Room) -> None:
     """Accept clients for ever, and give each a thread."""
-    room = Room()
     while True:
         try:
             connection, _ = listener.accept()
@@ -160,7 +164,7 @@ def main() -> int:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         announce(listener)
-        serve(listener)
+        serve(listener, Room())
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def main() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         try:
             listen(listener, args.host, args.port)
-        except (OSError, OverflowError, ValueError) as error:
+        except (OSError, OverflowError, TypeError) as error:
             print(f"cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
             return 1
         listener.settimeout(TICK)  # so that Ctrl-C is noticed on Windows, too
