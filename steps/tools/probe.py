@@ -129,7 +129,7 @@ def flood(person: Person, stop: str, count: int = MANY) -> None:
             pass
 
     threading.Thread(target=send, daemon=True).start()
-    show(person.name, f"отправляет {len(data) / 1e6:.1f} МБ сообщений")
+    show(person.name, f"отправляет {len(data) / 1e6:.2g} МБ сообщений")
 
 
 def write_at_once(*people: Person) -> None:
