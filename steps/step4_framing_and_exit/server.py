@@ -65,7 +65,7 @@ def talk(user: User, room: Room) -> None:
     """Pass on to the room what a user sends, until `/quit` or the end of the stream."""
     reader = FrameReader(user.connection)
     while not user.reason and reader.fill():
-        if reader.more:  # this user sends faster than the room can take
+        if reader.much:
             with room.flood:  # one such user at a time, so that the room is free for the others
                 texts = reader.take_all()
                 room.post(room.hear, user, texts)
