@@ -540,15 +540,27 @@ def test_whatever_comes_after_quit_changes_nothing(chat, after):
     assert "Traceback" not in chat.server.stderr()
 
 
-@contract("leave", "уходящий, который сам ничего не отправлял, получает всё сказанное до ухода")
-def test_who_leaves_gets_what_was_said_just_before(chat):
-    ann, bob = chat.join("ann"), chat.join("bob")
-    for number in range(20):
-        bob.say(f"just before {number}", "/who")
-    for _ in range(20):
-        bob.expect("* online: ann, bob")  # so what was said has been passed on
-    ann.say("/quit")
-    ann.expect(*(f"bob: just before {number}" for number in range(20)), "* bye")
+@contract("leave", "уходящий получает всё, что остальные прочли до * ИМЯ left, и затем * bye")
+def test_who_leaves_has_heard_all_that_the_others_hear_before_the_leaving(chat):
+    watcher = chat.join("watcher")
+    talkers = [chat.join(f"talker{number}") for number in range(3)]
+
+    for talker in talkers:
+        talker.floods(*map(str, range(20_000)), "/quit")
+    heard: dict[str, list[str]] = {}
+
+    def come_and_go(group: int) -> None:
+        for number in range(40):
+            leaver = chat.connect(f"leaver{group}.{number}")
+            leaver.say(leaver.name, "/quit")
+            leaver.skip_to(f"* welcome, {leaver.name}")
+            leaver.expect_server_line()  # who is online
+            heard[leaver.name] = leaver.skip_to("* bye")
+
+    in_threads(4, come_and_go)
+    seen = [watcher.get() for _ in range(3 * 20_001 + 2 * 4 * 40)]
+    for name, lines in heard.items():
+        assert seen[seen.index(f"* {name} joined") + 1 : seen.index(f"* {name} left")] == lines
 
 
 @contract("leave", "всё, что отправлено целиком до закрытия, приходит")
