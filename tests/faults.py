@@ -284,7 +284,6 @@ FAULTS = [
     Fault("4: client: the question is shown with --nick", "4c", "            answered = True\n", "            answered = True\n            show(text, terminal)\n"),
     Fault("4: client: a refused --nick is asked for ever", "4c", "        elif answered:\n", "        elif False:\n"),
     Fault("4: client: --nick waits for ever after the welcome", "4c", "        if text.startswith(WELCOME):\n            return\n", ""),
-    Fault("4: client: --nick does not notice the end", "4c", '    raise ConnectionError("the server has closed the connection")\n', ""),
     Fault("4: client: a bad frame is a traceback", "4c", "    except (OSError, FrameError) as error:\n        reason", "    except OSError as error:\n        reason"),
     Fault("4: client: a bad frame with --nick is a traceback", "4c", ", TypeError, ValueError)", ", TypeError)"),
     Fault("4: client: a reset is a traceback", "4c", "    except (OSError, FrameError) as error:\n        reason", "    except FrameError as error:\n        reason"),

@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from expectations import QUESTION, meet_bob
+from fake_server import receive_until
 from marks import contract, own
 from tools.harness import Frames
 
@@ -50,6 +51,19 @@ def test_a_nick_that_is_refused_is_an_error_and_no_line_becomes_a_nickname(chat,
     assert len(client.stderr().splitlines()) == 1
     chat.join("carl")
     assert not bob.stream
+
+
+@own
+def test_a_nick_that_is_refused_is_not_offered_again(run_client, fake):
+    client = run_client(fake, "--nick", "ann")
+    with fake.accept() as connection:
+        connection.sendall(Frames.encode(QUESTION))
+        receive_until(connection, Frames.encode("ann"))
+        connection.sendall(Frames.encode("* this nickname is taken") + Frames.encode(QUESTION))
+        assert client.exits() == 1
+        assert receive_until(connection, b"") == b""
+    assert client.prints("") == "* this nickname is taken\n"
+    assert "ann" in client.stderr()
 
 
 @contract("client", "после /quit код возврата 0")

@@ -40,7 +40,6 @@ def log_in(connection: socket.socket, reader: FrameReader, terminal: Pipe, nick:
             answered = True
         if text.startswith(WELCOME):
             return
-    raise ConnectionError("the server has closed the connection")
 
 
 def receive(reader: FrameReader, terminal: Pipe) -> None:
