@@ -475,8 +475,7 @@ def test_the_status_of_an_interrupted_client_is_that_of_the_protocol(chat, run_c
     client = run_client(chat)
     meet(chat, client)
     client.interrupt(signum)
-    own_way = chat.step == 4 and signum == signal.SIGINT  # it puts the terminal back first
-    assert client.exits(within=STOP_TIME) == (0 if own_way else by_system(signum))
+    assert client.exits(within=STOP_TIME) == by_system(signum)
 
 
 @contract("client", "текст в UTF-8 независимо от настроек системы")
