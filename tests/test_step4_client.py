@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from expectations import QUESTION, meet_bob
+from expectations import QUESTION, STOP_TIME, meet_bob
 from fake_server import receive_until
-from marks import contract, own
+from marks import contract, own, posix_only
 from tools.harness import Frames
 
 STEP = 4
@@ -147,3 +147,13 @@ def test_in_a_pipe_nothing_is_set_apart(chat, run_client):
     bob.say("hello")
     client.prints("bob: hello\n")
     assert "\x1b" not in client.prints("")
+
+
+@own
+@posix_only
+def test_the_client_ends_although_nobody_takes_the_reason(chat, client_command, run_client):
+    no_errors = ["sh", "-c", 'exec "$0" "$@" 2>/dev/full', *client_command]
+    client = run_client(chat, "--nick", "client", command=no_errors)
+    client.prints("* online: client\n")
+    chat.server.process.kill()
+    assert client.exits(within=STOP_TIME) == 1

@@ -120,6 +120,17 @@ def test_on_a_dumb_terminal_it_behaves_as_in_a_pipe(chat, client_command, story,
 
 @own
 @LIBRARY
+def test_with_its_output_in_a_pipe_it_behaves_as_in_a_pipe(chat, client_command, story, library):
+    with in_shell(chat, client_command, story, library, "CLIENT | cat") as terminal:
+        terminal.shows("* online: ann")
+        bob = bob_joins(chat, terminal)
+        terminal.types("hi\r")
+        bob.expect("ann: hi")
+        assert b"\x1b" not in terminal.output
+
+
+@own
+@LIBRARY
 def test_a_name_from_the_server_does_not_harm_the_prompt(fake, client_command, story, library):
     with at_terminal(fake, client_command, story, library) as terminal, fake.accept() as connection:
         connection.sendall(Frames.encode(QUESTION) + Frames.encode("* welcome, a\u202enn"))
@@ -219,6 +230,7 @@ def test_a_typed_line_of_several_rows_is_not_broken_either(chat, client_command,
         terminal.shows("bob: hello")
         terminal.waits_at(rows[1])
         assert terminal.lines()[-3:] == ["bob: hello", *rows]
+        assert terminal.lines().count(rows[0]) == 1
         terminal.types("\r")
         bob.expect(f"ann: {text}")
 
@@ -285,7 +297,8 @@ def test_commands_complete_with_tab(chat, client_command, story):
 @own
 @LIBRARY
 def test_bytes_that_are_no_utf8_do_not_end_it(chat, client_command, story, library):
-    with at_terminal(chat, client_command, story, library) as terminal:
+    strict = {"PYTHONIOENCODING": "utf-8:strict"}  # as where a language is set
+    with at_terminal(chat, client_command, story, library, **strict) as terminal:
         terminal.shows("* online: ann")
         bob = bob_joins(chat, terminal)
         starts_typing(terminal, library, "one")

@@ -57,7 +57,6 @@ class Readline(Pipe):
         self.mode = termios.tcgetattr(sys.stdin)  # `input` changes it while it waits
         self.typing = threading.Event()  # `input` waits
         readline.set_startup_hook(self.typing.set)
-        readline.parse_and_bind("set enable-bracketed-paste off")  # `end` could not take it back
         # Ctrl-C must not end the program before `end` has run: a thread waits for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         threading.Thread(target=self.end_at_ctrl_c, daemon=True).start()
