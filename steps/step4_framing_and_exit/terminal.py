@@ -3,18 +3,18 @@
 This file is comfort: the chat is in the other ones, and `Pipe` alone would do.
 """
 
-import asyncio
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 try:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.patch_stdout import patch_stdout
 except ImportError:
     PromptSession = None
 try:
@@ -99,41 +99,58 @@ class Prompt(Pipe):
             complete_while_typing=False,  # at Tab alone
             enable_suspend=True,  # Ctrl-Z
         )
-        self.runner = asyncio.Runner()  # one for all prompts: nothing is lost between two
+        self.arrived: deque[str] = deque()  # lines that are not printed yet
         self.over = False  # the server has gone
         self.left = threading.Event()  # `lines` has ended
 
     def lines(self) -> Iterator[str]:
         """Yield the lines that the user enters, until Ctrl-D; end the program at Ctrl-C."""
         try:
-            with patch_stdout(raw=True), suppress(EOFError):
+            with suppress(EOFError):
                 while True:
-                    text = self.runner.run(self.session.prompt_async(pre_run=self.stop_if_over))
+                    text = self.session.prompt(pre_run=self.look)
                     if text.startswith("\x1a"):  # Ctrl-Z and Enter, on Windows
                         break
                     yield from text.split("\n")  # a paste may have several
         except KeyboardInterrupt:
             super().end()
         finally:
-            self.runner.run(asyncio.sleep(0))  # print what arrived as the last prompt ended
             self.left.set()
+            self.print_arrived()
 
     def show(self, text: str) -> None:
-        """Print a line."""
-        super().show(set_apart(text))
+        """Print a line above the prompt; between two prompts it waits for the next one."""
+        self.arrived.append(set_apart(text))
+        if self.left.is_set():
+            self.print_arrived()
+        else:
+            self.call(self.look)
 
     def end(self, reason: str = "") -> None:
         """End the prompt, which leaves the terminal as it was, and then the program."""
         self.over = True
-        self.runner.get_loop().call_soon_threadsafe(self.stop_if_over)
+        self.call(self.look)
         self.left.wait(1)  # not for ever: the main thread may be sending
         super().end(reason)
 
-    def stop_if_over(self) -> None:
-        """End the prompt if the server has gone. It is called when a prompt begins, too."""
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called by the thread that draws the prompt, if there is one."""
+        if loop := self.session.app.loop:
+            with suppress(RuntimeError):  # that prompt has just ended
+                loop.call_soon_threadsafe(function)
+
+    def look(self) -> None:
+        """Print what has arrived; end the prompt if the server has gone. A prompt begins so."""
         app = self.session.app
+        if self.arrived and app.is_running and not app.is_done:
+            run_in_terminal(self.print_arrived)
         if self.over and app.is_running and not app.is_done:
             app.exit(exception=EOFError)
+
+    def print_arrived(self) -> None:
+        """Print what has arrived."""
+        while self.arrived:
+            super().show(self.arrived.popleft())
 
 
 def set_apart(text: str) -> str:
