@@ -11,7 +11,7 @@ import struct
 
 HEADER = struct.Struct("!I")  # 4 bytes, unsigned; "!" is the order of the network: big-endian
 MAX_PAYLOAD = 65_536  # bytes
-CHUNK = 32_768  # the most bytes that one `recv` may return; it may return fewer
+CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 
 # What could move the cursor, colour the screen, forge a line or turn the direction of writing:
 # the control characters C0, DEL and C1, U+2028 and U+2029, and Unicode's Bidi_Control.
