@@ -550,6 +550,8 @@ class TestAtATerminal:
     @contract("client", "за терминалом: Ctrl-D (конец ввода) завершает клиент, код возврата 0")
     def test_ctrl_d_ends_it(self, chat, terminal):
         self.greet(chat, terminal)
+        if chat.step == 2:  # its server waits for the second user, and for nothing else
+            meet_bob(chat)
         terminal.settles()
         terminal.types("\x04")
         assert terminal.exits(within=STOP_TIME) == 0
