@@ -74,10 +74,10 @@ def changed(tmp_path: Path, step: int, *changes: tuple[str, str]) -> Path:
 
 ONE_AT_A_TIME = (
     (
-        "        if join(user, room):",
-        "        with ONE:\n            ok = join(user, room)\n        if ok:",
+        "        if log_in(user, room):",
+        "        with ONE:\n            ok = log_in(user, room)\n        if ok:",
     ),
-    ("def join(", "ONE = threading.Lock()\n\n\ndef join("),
+    ("def log_in(", "ONE = threading.Lock()\n\n\ndef log_in("),
 )
 
 

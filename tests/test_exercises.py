@@ -111,7 +111,7 @@ def test_a_verdict_tells_where_the_servers_own_code_failed(exercise, tmp_path):
     verdict = run([exercise], tmp_path / "bug", "-n", "0").stdout
     told = verdict.partition("написал в stderr:")[2].partition("\nИтог")[0]
     assert f'{name}", line {number}, in {function}\n' in told, verdict
-    assert f"Error: {error}\n" in told, verdict
+    assert f"Error: {error}" in told, verdict
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):
