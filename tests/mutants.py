@@ -24,7 +24,7 @@ from pathlib import Path
 from faults import FAULTS, FILES, SOME, Fault
 
 ROOT = Path(__file__).parent.parent
-QUICK = ["test_framing.py"]  # in one process: some seconds
+QUICK = ["test_framing.py", "test_step4_room.py"]  # in one process: some seconds
 EVERY_STEP = "test_every_step.py"  # as far as it is about the step in question
 TESTS = {  # for the faults of each step, in the order in which they are tried
     "1": [["test_step1_echo.py", EVERY_STEP]],

@@ -26,7 +26,7 @@ PURPOSE = {
     "report": "the report",
 }
 # There are none of these for some machines. The tests that need one of them look for it themselves.
-SPARED = {"mermaidx", "novasvg", "ptyprocess"}
+SPARED = {"mermaidx", "novasvg"}
 MEGABYTE = 1_000_000
 
 

@@ -1,7 +1,6 @@
 """Step 4, framing and exit: whole messages, commands, and an end that is told."""
 
 import contextlib
-import importlib
 import itertools
 import re
 import shlex
@@ -11,14 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expectations import QUESTION, STOP_TIME, expect_idle, free_port, in_threads, meet_bob
+from expectations import QUESTION, STOP_TIME, expect_idle, free_port, in_threads
 from marks import contract, own, posix_only
 from nicknames import BAD, GOOD, SAME
 from tools.harness import STEPS, Frames, Peer, prepared, program, wait_until
@@ -540,15 +537,27 @@ def test_whatever_comes_after_quit_changes_nothing(chat, after):
     assert "Traceback" not in chat.server.stderr()
 
 
-@contract("leave", "уходящий, который сам ничего не отправлял, получает всё сказанное до ухода")
-def test_who_leaves_gets_what_was_said_just_before(chat):
-    ann, bob = chat.join("ann"), chat.join("bob")
-    for number in range(20):
-        bob.say(f"just before {number}", "/who")
-    for _ in range(20):
-        bob.expect("* online: ann, bob")  # so what was said has been passed on
-    ann.say("/quit")
-    ann.expect(*(f"bob: just before {number}" for number in range(20)), "* bye")
+@contract("leave", "уходящий получает всё, что остальные прочли до * ИМЯ left, и затем * bye")
+def test_who_leaves_has_heard_all_that_the_others_hear_before_the_leaving(chat):
+    watcher = chat.join("watcher")
+    talkers = [chat.join(f"talker{number}") for number in range(3)]
+
+    for talker in talkers:
+        talker.floods(*map(str, range(20_000)), "/quit")
+    heard: dict[str, list[str]] = {}
+
+    def come_and_go(group: int) -> None:
+        for number in range(40):
+            leaver = chat.connect(f"leaver{group}.{number}")
+            leaver.say(leaver.name, "/quit")
+            leaver.skip_to(f"* welcome, {leaver.name}")
+            leaver.expect_server_line()  # who is online
+            heard[leaver.name] = leaver.skip_to("* bye")
+
+    in_threads(4, come_and_go)
+    seen = [watcher.get() for _ in range(3 * 20_001 + 2 * 4 * 40)]
+    for name, lines in heard.items():
+        assert seen[seen.index(f"* {name} joined") + 1 : seen.index(f"* {name} left")] == lines
 
 
 @contract("leave", "всё, что отправлено целиком до закрытия, приходит")
@@ -769,8 +778,7 @@ def test_an_error_in_the_servers_code_is_printed_and_costs_one_connection(
     carl = chat.connect("carl")
     carl.say("carl", "still here?")
     assert set(ann.skip_to("carl: still here?")) <= {"* bob joined", "* bob left", "* carl joined"}
-    carl.say("/who")
-    carl.skip_to("* online: ann, carl")  # of bob nothing is left
+    carl.expect(QUESTION, "* welcome, carl", "* online: ann, carl")  # of bob nothing is left
     ann.say("yes")
     carl.expect("ann: yes")
 
@@ -931,425 +939,6 @@ def test_keepalive_gives_up_within_a_minute(start):
     asked = int(told["TCP_KEEPIDLE"]) + int(told["TCP_KEEPINTVL"]) * int(told["TCP_KEEPCNT"])
     assert asked <= 60
     assert int(told["TCP_USER_TIMEOUT"]) <= 60_000
-
-
-# The client
-
-
-@contract("client", "из канала ничего не теряется, пришедшее выводится, код возврата 0")
-def test_the_client_loses_nothing_of_piped_input_and_exits_with_0(chat, run_client):
-    bob = chat.join("bob")
-    client = run_client(chat)
-    client.types("ann\none\ntwo")
-    client.ends_input()
-    assert client.exits() == 0
-    bob.expect("* ann joined", "ann: one", "ann: two", "* ann left")
-    assert client.prints("") == f"{QUESTION}\n* welcome, ann\n* online: bob, ann\n* bye\n"
-    assert client.stderr() == ""
-
-
-@contract("client", "--nick отвечает на вопрос об имени; сам вопрос не показывается")
-def test_the_option_nick_answers_the_question(chat, run_client):
-    bob = chat.join("bob")
-    client = run_client(chat, "--nick", "ann")
-    client.types("one\n")
-    client.ends_input()
-    assert client.exits() == 0
-    bob.expect("* ann joined", "ann: one", "* ann left")
-    assert client.prints("") == "* welcome, ann\n* online: bob, ann\n* bye\n"
-
-
-@contract("client", "имя из --nick занято: одна строка в stderr, код возврата 1")
-def test_a_nick_that_is_refused_is_an_error_and_no_line_becomes_a_nickname(chat, run_client):
-    bob = chat.join("bob")
-    client = run_client(chat, "--nick", "BOB")
-    client.types("one\n")
-    assert client.exits() == 1
-    assert len(client.stderr().splitlines()) == 1
-    chat.join("carl")
-    assert not bob.stream
-
-
-@contract("client", "после /quit код возврата 0")
-def test_after_quit_the_client_exits_with_0(chat, run_client):
-    client = run_client(chat, "--nick", "ann")
-    client.types("/quit\n")
-    assert client.exits() == 0
-    assert client.stderr() == ""
-
-
-@contract("client", "места нет: причина выводится, код возврата 1")
-@pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["asked", "--nick"])
-def test_who_is_refused_reads_why_and_exits_with_1(start, run_client, nick):
-    chat = start("--max-clients", "1")
-    chat.connect("bob").expect(QUESTION)
-    client = run_client(chat, *nick)
-    assert client.exits() == 1
-    assert "* server is full\n" in client.prints("")
-    assert len(client.stderr().splitlines()) == 1
-
-
-@contract("client", "слишком длинная строка не отправляется и не завершает клиент")
-def test_a_line_that_is_too_long_does_not_end_the_client(chat, run_client):
-    bob = chat.join("bob")
-    client = run_client(chat, "--nick", "ann")
-    client.types("x" * (LIMIT + 1) + "\nshort\n")
-    bob.expect("* ann joined", "ann: short")
-    client.ends_input()
-    assert client.exits() == 0
-
-
-@own
-def test_input_that_is_no_utf8_does_not_end_the_client(chat, run_client):
-    bob = chat.join("bob")
-    client = run_client(chat, "--nick", "ann")
-    client.process.stdin.write(b"\xffx\nnext\n")
-    client.process.stdin.flush()
-    bob.expect("* ann joined", "ann: \ufffdx", "ann: next")
-    client.ends_input()
-    assert client.exits() == 0
-
-
-@contract("client", "клиент не выводит ничего, что выполнит терминал, от любого сервера")
-@pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["asked", "--nick"])
-def test_the_client_prints_nothing_that_a_terminal_obeys(run_client, fake, nick):
-    client = run_client(fake, *nick)
-    with fake.accept() as connection:
-        connection.sendall(Frames.encode("\x1b[2Jone\ntwo\u202e\x9b\tx"))
-        client.prints("\ufffd[2Jone\ufffdtwo\ufffd\ufffd x\n")
-        connection.sendall(Frames.encode("* welcome, a\x1bnn") + Frames.encode("\x1bthree"))
-        client.prints("* welcome, a\ufffdnn\n")
-        client.prints("\ufffdthree\n")
-
-
-@contract("client", "не кадр от сервера: одна строка в stderr, код возврата 1")
-@pytest.mark.parametrize("data", BAD_FRAMES.values(), ids=BAD_FRAMES)
-@pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["asked", "--nick"])
-def test_what_is_no_frame_ends_the_client_with_a_line(run_client, fake, data, nick):
-    client = run_client(fake, *nick)
-    with fake.accept() as connection:
-        connection.sendall(data)
-        assert client.exits() == 1
-    assert len(client.stderr().splitlines()) == 1
-    assert "Traceback" not in client.stderr()
-
-
-@contract("client", "конец данных внутри кадра: одна строка в stderr, код возврата 1")
-def test_the_end_inside_a_frame_ends_the_client_with_a_line(run_client, fake):
-    client = run_client(fake)
-    with fake.accept() as connection:
-        connection.sendall(Frames.encode("hello")[:-1])
-    assert client.exits() == 1
-    assert len(client.stderr().splitlines()) == 1
-
-
-@contract("client", "в канале нет ни цвета, ни других управляющих последовательностей")
-def test_in_a_pipe_nothing_is_set_apart(chat, run_client):
-    client = run_client(chat, "--nick", "client")
-    client.prints("* online: client\n")
-    bob = meet_bob(chat)
-    bob.say("hello")
-    client.prints("bob: hello\n")
-    assert "\x1b" not in client.prints("")
-
-
-# The client at a terminal
-
-
-def at_terminal(chat, client_command, story, library: bool, **environment: str):
-    """Start the client as ann, with prompt_toolkit or on the standard library alone."""
-    import os
-
-    from screen import Terminal
-
-    if library:
-        pytest.importorskip("prompt_toolkit")
-        client_command = [word for word in client_command if word != "-S"]  # -S hides the library
-    env = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
-    env |= {"TERM": "xterm-256color"} | environment
-    command = [*client_command, "--port", str(chat.server.port), "--nick", "ann"]
-    return Terminal(command, story, env=env)
-
-
-def bob_joins(chat):
-    bob = chat.connect("bob")
-    bob.say("bob")
-    bob.expect(QUESTION, "* welcome, bob", "* online: ann, bob")
-    return bob
-
-
-LIBRARY = pytest.mark.parametrize("library", [True, False], ids=["prompt_toolkit", "readline"])
-
-
-@contract("client", "за терминалом имя автора и служебные строки выделены; NO_COLOR выключает это")
-@posix_only
-@LIBRARY
-@pytest.mark.parametrize("no_color", ["", "1"])
-def test_authors_and_the_servers_lines_are_set_apart(
-    chat, client_command, story, library, no_color
-):
-    with at_terminal(chat, client_command, story, library, NO_COLOR=no_color) as terminal:
-        terminal.shows("* online: ann")
-        bob = bob_joins(chat)
-        bob.say("hello")
-        bob.say("* ann left")
-        terminal.shows("* bob joined", "bob: hello", "bob: * ann left")
-        column = {
-            line.rstrip(): [terminal.screen.buffer[row][x].bold for x in range(12)]
-            for row, line in enumerate(terminal.screen.display)
-        }
-        output = terminal.output.decode()
-        dim = re.search(r"\x1b\[(\d+;)*2(;\d+)*m\* bob joined", output)
-        forged = re.search(r"\x1b\[(\d+;)*2(;\d+)*m(bob: )?\* ann left", output)
-        bold = column["bob: hello"]
-        assert not forged
-        assert not bold[6]
-        if no_color:
-            assert not any(bold)
-            assert not dim
-        else:
-            assert bold[0]
-            assert dim
-
-
-@contract("client", "на простом терминале (TERM=dumb) клиент ведёт себя как в канале")
-@posix_only
-@LIBRARY
-def test_on_a_dumb_terminal_it_behaves_as_in_a_pipe(chat, client_command, story, library):
-    with at_terminal(chat, client_command, story, library, TERM="dumb") as terminal:
-        terminal.shows("* online: ann")
-        bob = bob_joins(chat)
-        bob.say("hello")
-        terminal.shows("* bob joined", "bob: hello")
-        terminal.types("hi\r")
-        bob.expect("ann: hi")
-        assert b"\x1b" not in terminal.output
-        chat.server.process.kill()
-        assert terminal.exits(within=STOP_TIME) == 1
-
-
-@own
-@posix_only
-def test_the_line_being_typed_is_put_back_by_the_standard_library_alone(
-    chat, client_command, story
-):
-    with at_terminal(chat, client_command, story, library=False) as terminal:
-        terminal.shows("* welcome, ann")
-        terminal.settles()
-        interrupt_a_line(chat, terminal, prompt="")
-        paste_lines(chat.people[-1], terminal)
-
-
-@own
-@posix_only
-@pytest.mark.parametrize("typed", ["/quit\r", ""])
-def test_without_the_library_too_the_terminal_is_left_as_it_was(chat, client_command, story, typed):
-    import termios
-
-    from screen import Terminal
-
-    client = [*client_command, "--port", str(chat.server.port), "--nick", "ann"]
-    with Terminal(["sh", "-c", shlex.join(client) + "; echo over; read line"], story) as terminal:
-        before = termios.tcgetattr(terminal.process.fd)
-        terminal.shows("* online: ann")
-        fd = terminal.process.fd
-        wait_until(lambda: termios.tcgetattr(fd) != before, "readline to read", chat.story)
-        terminal.types("half a li")
-        terminal.shows("half a li")
-        if typed:
-            terminal.types(f"\x15{typed}")  # Ctrl-U takes back what was typed
-        else:
-            chat.server.process.kill()
-        terminal.shows("over")
-        assert termios.tcgetattr(terminal.process.fd) == before
-        assert typed or any("closed the connection" in line for line in terminal.lines())
-
-
-@own
-@posix_only
-def test_ctrl_c_in_a_large_paste_ends_the_client_on_the_standard_library_alone(
-    chat, client_command, story
-):
-    with at_terminal(chat, client_command, story, library=False) as terminal:
-        terminal.shows("* online: ann")
-        terminal.settles()
-        bob = bob_joins(chat)
-        terminal.types("a line of a paste\r" * 100)
-        bob.expect("ann: a line of a paste")
-        terminal.types("\x03")
-        assert terminal.exits(within=STOP_TIME) == 0
-
-
-@own
-@posix_only
-@LIBRARY
-def test_a_name_from_the_server_does_not_harm_the_prompt(fake, client_command, story, library):
-    with at_terminal(fake, client_command, story, library) as terminal, fake.accept() as connection:
-        connection.sendall(Frames.encode(QUESTION) + Frames.encode("* welcome, a\u202enn"))
-        terminal.shows("* welcome, a\ufffdnn")
-        terminal.settles()
-        terminal.types("hello")
-        wait_until(
-            lambda: any(line.endswith("hello") for line in terminal.lines()), "the line", story
-        )
-        assert "\u202e" not in terminal.output.decode()
-
-
-def interrupt_a_line(chat, terminal, prompt: str) -> None:
-    """Let a message arrive while a line is being typed; the line stays whole."""
-    bob = bob_joins(chat)
-    # With its prompt drawn anew, prompt_toolkit listens to the keys again; before, they are echoed.
-    terminal.shows("* bob joined", *[prompt.strip()] if prompt else [])
-    terminal.types("half a li")
-    terminal.shows(f"{prompt}half a li")
-    bob.say("hello")
-    terminal.shows("bob: hello", f"{prompt}half a li")
-    terminal.types("ne\r")
-    bob.expect("ann: half a line")
-
-
-def paste_lines(bob, terminal) -> None:
-    """Paste a text of several lines, the last one without its end: each line is a message."""
-    terminal.types("\x1b[200~one\ntwo\x1b[201~\r")
-    bob.expect("ann: one", "ann: two")
-
-
-@posix_only
-class TestWithPromptToolkit:
-    """The client at a terminal, with the library that edits the line."""
-
-    @pytest.fixture
-    def terminal(self, chat, client_command, story):
-        with at_terminal(chat, client_command, story, library=True) as it:
-            it.shows("* welcome, ann", "ann>")
-            yield it
-
-    @own
-    def test_what_arrives_does_not_break_the_line_being_typed(self, chat, terminal):
-        interrupt_a_line(chat, terminal, prompt="ann> ")
-        paste_lines(chat.people[-1], terminal)
-
-    @own
-    def test_commands_complete_with_tab(self, chat, terminal):
-        terminal.settles()
-        terminal.types("/w\t")
-        terminal.shows("ann> /who")
-        terminal.types("\r")
-        wait_until(lambda: terminal.lines().count("* online: ann") == 2, "the answer", chat.story)
-
-    @own
-    def test_a_screen_that_stands_still_is_a_reader_who_stops(self, chat, client_command):
-        pytest.importorskip("prompt_toolkit")
-        from ptyprocess import PtyProcess
-
-        bob = chat.join("bob")
-        command = [word for word in client_command if word != "-S"]
-        process = PtyProcess.spawn([*command, "--port", str(chat.server.port), "--nick", "ann"])
-        try:
-            bob.expect("* ann joined")
-            bob.floods(*(f"{number:01000}" for number in range(20_000)))
-            bob.expect("* ann left")
-        finally:
-            process.kill(signal.SIGKILL)
-            process.close()
-
-    @own
-    def test_a_flood_reaches_the_screen_whole(self, chat, terminal):
-        bob = bob_joins(chat)
-        bob.floods(*map(str, range(5000)))
-        terminal.shows(*(f"bob: {number}" for number in range(4990, 5000)), "ann>")
-
-    @own
-    def test_a_key_that_ends_the_prompt_as_the_server_goes_harms_nothing(self, monkeypatch):
-        monkeypatch.syspath_prepend(str(STEPS[4]))
-        terminal = importlib.import_module("terminal").Terminal()
-        end = Mock(side_effect=Exception("Return value already set."))  # as prompt_toolkit does
-        app = SimpleNamespace(is_running=True, is_done=True, exit=end)
-        terminal.session = SimpleNamespace(app=app)
-        terminal.status = 1
-        terminal._stop_if_over()
-        app.is_done = False
-        terminal.session.default_buffer = SimpleNamespace(text="")
-        with pytest.raises(Exception, match="already set"):
-            terminal._stop_if_over()
-
-    @own
-    def test_there_is_a_history(self, chat, terminal):
-        bob = bob_joins(chat)
-        terminal.types("one\r")
-        bob.expect("ann: one")
-        terminal.types("\x1b[A")
-        terminal.shows("ann> one")
-        terminal.types("\r")
-        bob.expect("ann: one")
-
-    @own
-    def test_an_answer_that_comes_at_once_stands_above_the_prompt(self, terminal):
-        for number in range(15):
-            terminal.types(f"/{number}\r")
-            terminal.shows(f"* unknown command: /{number}, try /help")
-
-    @own
-    def test_what_is_on_the_screen_stays_however_late_the_terminal_answers(self, chat, terminal):
-        answers = []  # to: where is the cursor?
-        terminal.screen.write_process_input = lambda text: answers.append(text.encode())
-        terminal.types("/one\r")
-        terminal.shows("* unknown command: /one, try /help")
-        chat.connect("bob").say("bob")
-        terminal.shows("* bob joined", "ann>")
-        for answer in answers:
-            terminal.process.write(answer)
-        terminal.types("half a li")
-        terminal.shows("ann> half a li")
-        assert terminal.lines()[0] == "* welcome, ann"
-
-    @own
-    @pytest.mark.parametrize(("keys", "status"), [("/quit\r", 0), ("\x03", 0), ("\x04", 0)])
-    def test_the_ways_to_leave(self, terminal, keys, status):
-        terminal.settles()
-        terminal.types(keys)
-        assert terminal.exits(within=STOP_TIME) == status
-
-    @own
-    def test_it_leaves_at_once_when_the_server_goes(self, chat, terminal):
-        terminal.types("half a li")
-        terminal.shows("ann> half a li")
-        chat.server.process.kill()
-        assert terminal.exits(within=STOP_TIME) == 1
-        assert any("closed the connection" in line for line in terminal.lines())
-        assert "ann> half a li" in terminal.lines()
-
-    @own
-    def test_no_empty_prompt_stays_when_the_server_goes(self, chat, terminal):
-        chat.server.interrupt()
-        assert terminal.exits(within=STOP_TIME) == 1
-        assert "ann>" not in terminal.lines()
-
-    @own
-    def test_ctrl_z_puts_it_aside_until_it_is_continued(self, chat, client_command, story):
-        pytest.importorskip("prompt_toolkit")
-        from screen import Terminal
-
-        command = [word for word in client_command if word != "-S"]
-        client = shlex.join([*command, "--port", str(chat.server.port), "--nick", "ann"])
-        with Terminal(["sh", "-mc", f"{client}; echo aside; fg; echo over"], story) as terminal:
-            terminal.shows("* online: ann", "ann>")
-            terminal.settles()
-            terminal.types("\x1a")
-            terminal.shows("aside")
-            bob_joins(chat)
-            terminal.shows("* bob joined")
-            terminal.types("/quit\r")
-            terminal.shows("over")
-
-    @own
-    def test_a_nick_that_is_taken_can_be_changed_at_the_terminal(self, chat, client_command, story):
-        chat.join("ann")
-        with at_terminal(chat, client_command, story, library=True) as terminal:
-            terminal.shows(QUESTION)
-            terminal.settles()
-            terminal.types("ann2\r")
-            terminal.shows("* welcome, ann2")
 
 
 @own

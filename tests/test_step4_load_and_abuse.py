@@ -670,7 +670,7 @@ def test_a_refused_length_costs_no_memory(chat):
 def test_a_newcomer_who_floods_with_names_and_does_not_read_delays_nobody_and_is_out_in_time(
     start, name
 ):
-    chat = start("--login-timeout", "2")
+    chat = start("--login-timeout", "2", "--max-pending", str(64 * MEGABYTE))
     ann, bob = chat.join("ann"), chat.join("bob")
     flooder = chat.connect("flooder", reads=False)
     over = threading.Event()
@@ -683,7 +683,7 @@ def test_a_newcomer_who_floods_with_names_and_does_not_read_delays_nobody_and_is
             over.set()
 
     threading.Thread(target=flood, daemon=True).start()
-    assert longest_wait(ann, bob, seconds=4) < 1
+    assert longest_wait(ann, bob, seconds=4) < 1 * scale()
     assert over.wait(chat.story.deadline)
     assert "Traceback" not in chat.server.stderr()
 
@@ -700,7 +700,7 @@ def test_who_asks_for_a_long_list_again_and_again_and_does_not_read_costs_little
         asker = chat.connect("asker", reads=False)
         asker.say("asker")
         asker.floods(*["/who"] * 200_000)
-        assert longest_wait(ann, bob, seconds=3) < 2
+        assert longest_wait(ann, bob, seconds=3) < 2 * scale()
         memory.look()
         assert memory.grown() < 60, f"memory grew by {memory.grown():.0f} MB"
 
@@ -733,18 +733,18 @@ def test_many_small_messages_under_long_names_cut_nobody_off_who_reads(chat):
 
 @own
 @posix_only
-def test_a_slow_leaver_at_400_kb_a_second_gets_all_of_4_mb(start):
+def test_a_leaver_on_a_very_slow_line_gets_all_of_6_mb(start):
     chat = start("--max-pending", str(16 * MEGABYTE))
     ann = chat.join("ann")
     slow = chat.connect("slow", reads=False)
     slow.say("slow")
     ann.expect("* slow joined")
-    texts = [f"{number:01000}" for number in range(4_000)]
+    texts = [f"{number:01000}" for number in range(6_000)]
     ann.floods(*texts, "/who")
     ann.expect("* online: ann, slow")
     slow.say("/quit")
     ann.expect("* slow left")
-    data = b"".join(read_slowly(slow.connection, 4e5))
+    data = b"".join(read_slowly(slow.connection, 6e5))
     assert data.endswith(
         b"".join(map(Frames.encode, [*(f"ann: {text}" for text in texts), "* bye"]))
     )
@@ -779,7 +779,7 @@ def test_a_paste_amid_ten_who_do_not_read_delays_an_honest_pair_little(chat):
         lurker.say(lurker.name)
         ann.expect(f"* {lurker.name} joined")
     paster.floods(*["x" * 1000] * 20_000)
-    assert longest_wait(ann, bob, seconds=5) < 2
+    assert longest_wait(ann, bob, seconds=5) < 1 * scale()
 
 
 STORM = """
@@ -802,7 +802,7 @@ def test_a_storm_of_programs_that_connect_shout_and_vanish_delays_an_honest_pair
     ]
     try:
         ann.skip_to("bad0: hello")
-        assert longest_wait(ann, bob, seconds=4) < 1
+        assert longest_wait(ann, bob, seconds=4) < 1 * scale()
     finally:
         for storm in storms:
             storm.kill()
@@ -857,7 +857,7 @@ def test_an_honest_pair_is_heard_amid_a_thousand_who_flood_and_memory_stays_boun
         memory = Memory(chat)
         crowd.floods("x")
         wait_until(lambda: crowd.sent > MEGABYTE, "a flood", chat.story)
-        assert longest_wait(ann, bob, seconds=5) < 5
+        assert longest_wait(ann, bob, seconds=5) < 5 * scale()
         memory.look()
         print(f"memory grew by {memory.grown():.0f} MB")
         assert memory.grown() < 200, f"memory grew by {memory.grown():.0f} MB"
@@ -961,7 +961,7 @@ def test_out_of_threads_connections_are_refused_and_nothing_else(start):
     ann, bob, carl = (chat.join(name) for name in ("ann", "bob", "carl"))
     for _ in range(2):
         refused = chat.connect("refused")
-        refused.expect_server_line()
+        refused.skip_to("* server is full")
         refused.expect_end()
     ann.say("hello")
     bob.expect("ann: hello")

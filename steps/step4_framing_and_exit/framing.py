@@ -11,7 +11,7 @@ import struct
 
 HEADER = struct.Struct("!I")  # 4 bytes, unsigned; "!" is the order of the network: big-endian
 MAX_PAYLOAD = 65_536  # bytes
-CHUNK = 32_768  # the most bytes that one `recv` may return; it may return fewer
+CHUNK = 65_536  # the most bytes that one `recv` may return; it may return fewer
 
 # What could move the cursor, colour the screen, forge a line or turn the direction of writing:
 # the control characters C0, DEL and C1, U+2028 and U+2029, and Unicode's Bidi_Control.
@@ -49,7 +49,6 @@ class FrameReader:
         self.connection = connection
         self.buffer = bytearray()  # what has arrived and was not taken yet
         self.error: FrameError | None = None  # what `take_all` has met
-        self.more = False  # the last `recv` returned all that it may: more is to come
 
     def receive(self) -> str | None:
         """Wait for a frame and return its text; return None at the end of the stream.
@@ -61,8 +60,8 @@ class FrameReader:
                 return None
         return text
 
-    def fill(self) -> bool:
-        """Wait for bytes; return False if the stream has ended instead.
+    def fill(self) -> int:
+        """Wait for bytes; return how many have come, 0 if the stream has ended instead.
 
         Raises FrameError if it ended inside a frame, OSError as `recv` does.
         """
@@ -72,8 +71,7 @@ class FrameReader:
         if not data and self.buffer:
             raise FrameError("the stream ended inside a frame")
         self.buffer += data
-        self.more = len(data) == CHUNK
-        return bool(data)
+        return len(data)
 
     def take_all(self) -> list[str]:
         """Return the texts of all frames that have arrived. Never waits."""

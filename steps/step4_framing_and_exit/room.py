@@ -92,7 +92,7 @@ class Room:
         """Take in a connection that was accepted; it has no nickname yet."""
         self.connected.add(user)
         self.newcomers[user] = time.monotonic() + self.login_timeout
-        self.tell(user, "* server is shutting down" if self.stopping else QUESTION)
+        self.tell(user, QUESTION)
 
     def hear(self, user: User, texts: list[str]) -> None:
         """Do what a user's texts say: a nickname, a command, a message to the others."""
@@ -153,18 +153,13 @@ class Room:
         self.size += len(frame)
 
     def tell(self, user: User, *lines: str) -> None:
-        """Send one user lines of the server's own, behind all that was said before."""
-        data = b"".join([*self.unseen(user), *map(encode, lines)])
-        user.send(data)
-        self.size += len(data)
-
-    def unseen(self, user: User) -> list[bytes]:
-        """Return what others have said and this user has not got yet; it counts as seen now."""
-        if not user.nick:
-            return []
-        frames = [frame for author, frame in self.said[user.seen :] if author is not user]
-        user.seen = len(self.said)
-        return frames
+        """Send one user what others have said and it has not got yet, then lines of our own."""
+        frames = []
+        if user.nick:
+            frames = [frame for author, frame in self.said[user.seen :] if author is not user]
+            user.seen = len(self.said)
+        user.send(b"".join([*frames, *map(encode, lines)]))
+        self.size += sum(map(len, lines))
 
     def leave(self, user: User, reason: str) -> None:
         """Let a user go, and tell the others. Its connection stays open until `forget`."""
@@ -200,7 +195,7 @@ class Room:
         authors = {author for author, _ in self.said}
         for user in self.users.values():
             if user in authors or user.seen:
-                user.send(b"".join(self.unseen(user)))
+                self.tell(user)
             else:  # most users, and the same bytes for each
                 user.send(everything)
             user.seen = 0
@@ -244,16 +239,14 @@ class Room:
     def say_goodbye(self) -> None:
         """Tell all that the server stops; send what waits, but no longer than PATIENCE."""
         deadline = time.monotonic() + PATIENCE
+        self.take_events(RETRY)  # somebody may just have connected
         for user in self.connected:
             if not user.reason:
                 self.tell(user, "* server is shutting down")
-                user.reason = "the server stops"
-        while self.connected and time.monotonic() < deadline:
+        self.send_rest()
+        while self.behind and time.monotonic() < deadline:
+            time.sleep(RETRY)
             self.send_rest()
-            for user in self.connected:
-                if not user.outbox and not user.done.is_set():
-                    user.end_stream()
-            self.take_events(RETRY)  # they leave
 
 
 def command(text: str) -> str:

@@ -19,6 +19,7 @@ from framing import FrameError, FrameReader, encode
 from room import TICK, Room, command
 from user import User
 
+MUCH = 1_000  # bytes: more than a person types at once
 DAY = 86_400  # seconds
 
 # A peer that has vanished does not answer: notice it within a minute.
@@ -64,8 +65,8 @@ def set_options(connection: socket.socket) -> None:
 def talk(user: User, room: Room) -> None:
     """Pass on to the room what a user sends, until `/quit` or the end of the stream."""
     reader = FrameReader(user.connection)
-    while not user.reason and reader.fill():
-        if reader.more:  # this user sends faster than the room can take
+    while not user.reason and (size := reader.fill()):
+        if size > MUCH:
             with room.flood:  # one such user at a time, so that the room is free for the others
                 texts = reader.take_all()
                 room.post(room.hear, user, texts)

@@ -1,206 +1,174 @@
 """The terminal of step 4's client: what arrives does not break the line that is being typed.
 
-With prompt_toolkit that line stays at the bottom of the screen; without it, `readline` puts it
-back; a pipe has no such line. This file is comfort: the chat is in the other ones.
+This file is comfort: the chat is in the other ones, and `Pipe` alone would do.
 """
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 try:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.completion import WordCompleter
-
-    # It shall not ask the terminal where the cursor is: the answer would come too late.
-    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"  # CPR: cursor position request
 except ImportError:
     PromptSession = None
 try:
     import readline
     import termios
 except ImportError:  # not on Windows
-    readline = termios = None
-
-COMMANDS = ["/help", "/quit", "/who"]
-MOST_LINES = 1000  # that may wait for the screen
+    termios = None
 
 
-class Terminal:
-    """Standard input and output, at a terminal or in a pipe."""
+class Pipe:
+    """Standard input and output, whatever they are."""
 
-    def __init__(self) -> None:
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-        at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        self.interactive = at_terminal and os.environ.get("TERM") != "dumb"
-        self.styled = self.interactive and not os.environ.get("NO_COLOR")
-        if self.styled and os.name == "nt":
-            os.system("")  # after any command the console obeys escape sequences
-        self.prompt = "> "
-        self.session = self._open_session() if self.interactive and PromptSession else None
-        self.mode = termios.tcgetattr(0) if self.interactive and termios else None
-        self.asking = False  # `input` has the terminal
-        self.typed: deque[str] = deque()  # lines that were pasted together, not yet read
-        self.lines: deque[str] = deque()  # what has arrived, not yet on the screen
-        self.printed = threading.Event()  # `lines` was emptied
-        self.status: int | None = None  # the exit status, once the server has gone
-        self.reason = ""  # why it has gone
+    name = ""  # of the user
 
-    def _open_session(self) -> "PromptSession":
-        words = WordCompleter(COMMANDS, sentence=True)
-        return PromptSession(lambda: self.prompt, completer=words, complete_while_typing=False)
-
-    def welcome(self, name: str) -> None:
-        """Show the user's own name as the prompt, and say where help is."""
-        self.prompt = f"{name}> "
-        if self.interactive:
-            self.show("(/help names the commands)")
-
-    def end_at_ctrl_c(self) -> None:
-        """Let Ctrl-C end the program, whatever the main thread is waiting for."""
-        signal.signal(signal.SIGINT, lambda *_: self.exit(0))
-        if self.session:  # it reads Ctrl-C as a key
-            return
-        # Python itself would notice the signal only when `input` returns. But the signal's number
-        # is written into this pipe at once, and a thread waits for it.
-        reading, writing = os.pipe()
-        if os.name == "posix":
-            os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing)
-        threading.Thread(target=self._exit_after_signal, args=(reading,), daemon=True).start()
-
-    def _exit_after_signal(self, pipe: int) -> None:
-        os.read(pipe, 1)  # waits
-        self.exit(0)
-
-    def read(self) -> str | None:
-        """Return the next line; None at the end of the input and when the server has gone."""
-        try:
-            if not self.typed:
-                self.typed.extend(self._ask().split("\n"))
-        except EOFError:
-            return None
-        except KeyboardInterrupt:  # Ctrl-C at the prompt of prompt_toolkit
-            self.exit(0)
-        return self.typed.popleft()
-
-    def _ask(self) -> str:
-        """Return what the user enters; raise EOFError at the end of the input."""
-        if self.session:
-            line = self.session.prompt(pre_run=self._begin, enable_suspend=True)
-        elif self.interactive:
-            self.asking = True
-            line = input()
-            self.asking = False
-        else:
-            data = sys.stdin.buffer.readline()
-            if not data:
-                raise EOFError
-            line = data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
-        if os.name == "nt" and line.startswith("\x1a"):  # Ctrl-Z
-            raise EOFError
-        # On Windows a character such as an emoji may come in two halves.
-        return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the input until it ends."""
+        for line in sys.stdin.buffer:
+            yield line.decode(errors="replace").rstrip("\r\n")
 
     def show(self, text: str) -> None:
-        """Print a line, above the one that is being typed. For any thread."""
-        text = self._set_apart(text)
-        if self.session:
-            self.lines.append(text)
-            self.printed.clear()
-            self._call(self._show_above)  # if nobody is asked just now, `_begin` shows it
-            if len(self.lines) > MOST_LINES and self.session.app.is_running:
-                self.printed.wait()  # the screen stands still: receive no more
-        elif self.asking and readline:
-            # \r: to the line's begin; \033[K: erase the line.
-            self._print(f"\r\033[K{text}\n{readline.get_line_buffer()}", end="")
-        else:
-            self._print(text)
-
-    def _set_apart(self, text: str) -> str:
-        """Make the server's own lines dim and an author's name bold: no text can imitate that."""
-        if not self.styled:
-            return text
-        if text.startswith("* "):
-            return f"\033[2m{text}\033[0m"
-        name, colon, words = text.partition(": ")
-        return f"\033[1m{name}{colon}\033[0m{words}" if colon else text
-
-    def _print(self, text: str, end: str = "\n") -> None:
+        """Print a line; end the program if nobody can take it: a closed pipe, a full disk."""
         try:
-            print(text, end=end, flush=True)
-        except OSError:  # a closed pipe, a full disk: nobody can take it
-            self.exit(1)
+            print(text, flush=True)
+        except OSError:
+            os._exit(1)  # at a normal end Python would flush its output, and fail once more
 
-    def stop(self, status: int, reason: str = "") -> None:
-        """End the program although the main thread waits in `read`. For any thread."""
-        self.status, self.reason = status, reason
-        if self.session:
-            self._call(self._stop_if_over)
-        else:
-            if self.asking and readline and readline.get_line_buffer():
-                print()  # below what is half typed
-            self.finish()
-
-    def finish(self) -> None:
-        """Print what is left to say, and end the program."""
+    def end(self, reason: str = "") -> None:
+        """End the program, with status 1 if there is a reason. For any thread."""
         try:
-            self._print_lines()
-            if self.reason:
-                print(self.reason, file=sys.stderr, flush=True)
-        finally:  # also if nobody takes the reason
-            self.exit(self.status)
+            if reason:
+                print(reason, file=sys.stderr, flush=True)
+        finally:
+            os._exit(1 if reason else 0)  # at once: the main thread may wait for a line
 
-    def exit(self, status: int) -> None:
-        """End the program at once, with the terminal as it was."""
-        if self.mode:  # `input` may have changed it, and will not come to put it back
-            termios.tcsetattr(0, termios.TCSANOW, self.mode)
-        os._exit(status)  # nothing else interrupts `input` everywhere
 
-    def wait_for(self, receiver: threading.Thread) -> None:
-        """Print what arrives until the server has gone; then end the program."""
-        while receiver.is_alive():
-            self._print_lines()
-            receiver.join(0.1)  # not for ever: Windows notices Ctrl-C only between two waits
-        self.finish()
+class Readline(Pipe):
+    """A terminal with `readline`, which knows what is typed: that is drawn again."""
 
-    def _print_lines(self) -> None:
-        """Print what has arrived, while no prompt is on the screen."""
-        while self.lines:
-            self._print(self.lines.popleft(), end="\r\n")
-        self.printed.set()
+    def __init__(self) -> None:
+        self.mode = termios.tcgetattr(sys.stdin)  # `input` changes it while it waits
+        self.typing = threading.Event()  # `input` waits
+        readline.set_startup_hook(self.typing.set)
+        # Ctrl-C must not end the program before `end` has run: a thread waits for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        threading.Thread(target=self.end_at_ctrl_c, daemon=True).start()
 
-    # The following runs in the loop of prompt_toolkit, which the other threads must not disturb.
+    def end_at_ctrl_c(self) -> None:
+        """Wait for Ctrl-C, and end the program."""
+        signal.sigwait([signal.SIGINT])
+        self.end()
 
-    def _call(self, function: Callable) -> None:
-        """Have a function called there; do nothing if there is no prompt just now."""
+    def lines(self) -> Iterator[str]:
+        """Yield the lines that the user enters, until Ctrl-D."""
+        with suppress(EOFError):
+            while True:
+                line = input()
+                self.typing.clear()
+                yield line
+
+    def show(self, text: str) -> None:
+        """Erase the line that is typed, which may take several rows, and draw it below `text`."""
+        typed = readline.get_line_buffer() if self.typing.is_set() else ""
+        up = "\033[A" * (len(typed) // os.get_terminal_size().columns)
+        print(f"\r{up}\033[J{set_apart(text)}\n{typed}", end="", flush=True)
+
+    def end(self, reason: str = "") -> None:
+        """End the program below what is half typed, with the terminal as it was."""
+        if self.typing.is_set() and readline.get_line_buffer():
+            print()
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, self.mode)
+        super().end(reason)
+
+
+class Prompt(Pipe):
+    """A terminal with prompt_toolkit, which prints above the line that is typed."""
+
+    def __init__(self) -> None:
+        os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"  # do not ask the terminal where its cursor is
+        self.session = PromptSession(
+            lambda: f"{self.name}> ",
+            completer=WordCompleter(["/help", "/quit", "/who"], sentence=True),
+            complete_while_typing=False,  # at Tab alone
+            enable_suspend=True,  # Ctrl-Z
+        )
+        self.arrived: deque[str] = deque()  # lines that are not printed yet
+        self.over = False  # the server has gone
+        self.left = threading.Event()  # `lines` has ended
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines that the user enters, until Ctrl-D; end the program at Ctrl-C."""
+        try:
+            with suppress(EOFError):
+                while True:
+                    text = self.session.prompt(pre_run=self.look)
+                    if text.startswith("\x1a"):  # Ctrl-Z and Enter, on Windows
+                        break
+                    yield from text.split("\n")  # a paste may have several
+        except KeyboardInterrupt:
+            super().end()
+        finally:
+            self.left.set()
+            self.print_arrived()
+
+    def show(self, text: str) -> None:
+        """Print a line above the prompt; between two prompts it waits for the next one."""
+        self.arrived.append(set_apart(text))
+        if self.left.is_set():
+            self.print_arrived()
+        else:
+            self.call(self.look)
+
+    def end(self, reason: str = "") -> None:
+        """End the prompt, which leaves the terminal as it was, and then the program."""
+        self.over = True
+        self.call(self.look)
+        self.left.wait(1)  # not for ever: the main thread may be sending
+        super().end(reason)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called by the thread that draws the prompt, if there is one."""
         if loop := self.session.app.loop:
-            with contextlib.suppress(RuntimeError):  # it was closed in this moment
+            with suppress(RuntimeError):  # that prompt has just ended
                 loop.call_soon_threadsafe(function)
 
-    def _is_asking(self) -> bool:
-        """Return whether the prompt is on the screen and nobody has ended it yet."""
-        return self.session.app.is_running and not self.session.app.is_done
+    def look(self) -> None:
+        """Print what has arrived; end the prompt if the server has gone. A prompt begins so."""
+        app = self.session.app
+        if self.arrived and app.is_running and not app.is_done:
+            run_in_terminal(self.print_arrived)
+        if self.over and app.is_running and not app.is_done:
+            app.exit(exception=EOFError)
 
-    def _begin(self) -> None:
-        """Print what arrived while nobody was asked. The prompt calls this when it begins."""
-        self._print_lines()
-        self._stop_if_over()
+    def print_arrived(self) -> None:
+        """Print what has arrived."""
+        while self.arrived:
+            super().show(self.arrived.popleft())
 
-    def _show_above(self) -> None:
-        """Take the prompt off the screen, print what has arrived, and draw the prompt anew."""
-        if self.lines and self._is_asking():
-            self.session.app.renderer.erase()
-            self._print_lines()
-            self.session.app.invalidate()
 
-    def _stop_if_over(self) -> None:
-        """End the prompt as if the input had ended, if the server has gone."""
-        if self.status is not None and self._is_asking():
-            # An empty prompt would stay on the screen; what was half typed shall stay.
-            self.session.app.erase_when_done = not self.session.default_buffer.text
-            self.session.app.exit(exception=EOFError)
+def set_apart(text: str) -> str:
+    """Make the server's own lines dim and an author's name bold: no text can imitate that."""
+    name, colon, words = text.partition(": ")
+    if os.environ.get("NO_COLOR"):
+        return text
+    if text.startswith("* "):
+        return f"\033[2m{text}\033[0m"
+    return f"\033[1m{name}{colon}\033[0m{words}" if colon else text
+
+
+def open_terminal() -> Pipe:
+    """Return what can do most here; a terminal that says TERM=dumb can do no more than a pipe."""
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(encoding="utf-8", errors="replace")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        return Pipe()
+    if PromptSession:
+        return Prompt()
+    return Readline() if termios else Pipe()

@@ -74,11 +74,6 @@ class User:
         if os.name == "nt":  # there, nothing but this wakes it
             self.connection.close()
 
-    def end_stream(self) -> None:
-        """Say that nothing more will come; the user's client will do the same."""
-        shut_down(self.connection, socket.SHUT_WR)
-        self.done.set()
-
     def finish(self) -> None:
         """Wait until this user has got everything and has ended the stream. For its own thread.
 

@@ -1,0 +1,260 @@
+"""Step 4's room without its thread: each test is the room's thread, and calls what events call."""
+
+import contextlib
+import importlib
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from marks import own, posix_only
+from tools.harness import DEADLINE, STEPS
+
+sys.path.insert(0, str(STEPS[4]))
+framing = importlib.import_module("framing")
+user_module = importlib.import_module("user")
+room_module = importlib.import_module("room")
+
+STEP = 4
+pytestmark = own
+MAX_PENDING = 100_000
+
+
+class Guest:
+    """A user of a room, and the other end of the connection."""
+
+    def __init__(self, room: room_module.Room, nick: str, buffer: int) -> None:
+        connection, self.end = socket.socketpair()
+        for one in (connection, self.end) if buffer else ():
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.end.settimeout(DEADLINE)
+        self.reader = framing.FrameReader(self.end)
+        self.user = user_module.User(connection, "here")
+        self.room = room
+        room.enter(self.user)
+        self.says(nick)
+
+    def says(self, *texts: str) -> None:
+        self.room.hear(self.user, list(texts))
+
+    def hears(self, *texts: str) -> None:
+        assert [self.reader.receive() for _ in texts] == list(texts)
+
+    def hears_nothing(self) -> None:
+        assert not self.reader.buffer
+        self.end.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            self.end.recv(1)
+        self.end.settimeout(DEADLINE)
+
+    def close(self) -> None:
+        self.user.connection.close()
+        self.end.close()
+
+
+@pytest.fixture
+def room() -> room_module.Room:
+    return room_module.Room(10, MAX_PENDING, 30)
+
+
+@pytest.fixture
+def enter(room) -> Iterator[Callable[..., Guest]]:
+    """A function that makes a guest who has joined; it has read all until then."""
+    with contextlib.ExitStack() as stack:
+
+        def make(nick: str, buffer: int = 0) -> Guest:
+            guest = stack.enter_context(contextlib.closing(Guest(room, nick, buffer)))
+            nicks = ", ".join(user.nick for user in room.users.values())
+            guest.hears("* enter your nickname", f"* welcome, {nick}", f"* online: {nicks}")
+            return guest
+
+        yield make
+
+
+class Clock:
+    """Time that goes on only when the room sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.on_sleep = lambda: None
+        monkeypatch.setattr(room_module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.on_sleep()
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_each_gets_what_came_in_their_time_in_one_order_and_not_their_own_words(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    ann.says("one")
+    bob.says("two")
+    carl = enter("carl")
+    carl.says("three")
+    bob.says("/who")
+    ann.says("four", "/quit", "never")
+    room.send_out()
+    ann.hears("* bob joined", "bob: two", "* carl joined", "carl: three", "* bye")
+    bob.hears("ann: one", "* carl joined", "carl: three", "* online: ann, bob, carl")
+    bob.hears("ann: four", "* ann left")
+    carl.hears("ann: four", "* ann left")
+    for guest in (ann, bob, carl):
+        guest.hears_nothing()
+
+
+def test_the_second_leave_of_a_user_changes_nothing(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    for reason in ("bye", "connection lost"):
+        room.leave(bob.user, reason)
+    room.send_out()
+    ann.hears("* bob joined", "* bob left")
+    ann.hears_nothing()
+    assert bob.user.reason == "bye"
+
+
+def test_who_has_left_is_heard_no_more(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.leave(bob.user, "bye")
+    bob.says("too late")
+    room.send_out()
+    ann.hears("* bob joined", "* bob left")
+    ann.hears_nothing()
+
+
+def test_what_waits_is_sent_to_each_in_one_piece(room, enter, monkeypatch):
+    ann, bob, carl = enter("ann"), enter("bob"), enter("carl")
+    room.send_out()
+    calls = []
+    send_now = user_module.User.send_now
+
+    def noted(user, data) -> int:
+        calls.append(user)
+        return send_now(user, data)
+
+    monkeypatch.setattr(user_module.User, "send_now", noted)
+    for number in range(20):
+        ann.says(f"a{number}")
+        bob.says(f"b{number}")
+    assert calls == []
+    room.send_out()
+    assert sorted(map(id, calls)) == sorted(map(id, [ann.user, bob.user, carl.user]))
+
+
+@posix_only
+def test_no_batch_is_so_big_that_it_costs_a_reader_the_place(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=4_000)
+    ann.says(*["x" * 1_000] * 80)  # in one event
+    assert len(room.said) * 1_000 <= MAX_PENDING // 8 + 1_000, "the rest is sent already"
+    assert bob.user.waiting > 0, "all was taken at once: nothing was tested"
+    assert not bob.user.reason
+
+
+@posix_only
+def test_what_the_system_does_not_take_at_once_comes_later_whole_and_in_order(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=10_000)
+    texts = [f"{number:05} {'x' * 1_000}" for number in range(60)]
+    for text in texts:
+        ann.says(text)
+        room.send_out()
+    user = bob.user
+    assert user.waiting == sum(map(len, user.outbox)) > 0
+    for text in texts:
+        bob.hears(f"ann: {text}")
+        room.send_out()
+    assert (user.waiting, list(user.outbox), room.behind) == (0, [], 0)
+
+
+@posix_only
+def test_who_leaves_is_done_when_all_is_sent_and_not_before(room, enter):
+    ann, bob = enter("ann"), enter("bob", buffer=4_000)
+    ann.says(*["x" * 1_000] * 30)
+    room.leave(bob.user, "bye")
+    assert bob.user.outbox
+    assert not bob.user.done.is_set()
+    for _ in range(30):
+        bob.hears(f"ann: {'x' * 1_000}")
+        room.send_out()
+    bob.hears("* bye")
+    assert bob.user.done.is_set()
+
+
+def far_behind(room, guest: Guest, waiting: int) -> None:
+    """Let so many bytes wait for a guest who takes none of them."""
+    guest.user.outbox.append(memoryview(bytes(waiting)))
+    guest.user.waiting = waiting
+    guest.user.send_now = lambda data: 0 if len(data) > 1_000 else len(data)
+
+
+def test_a_flood_waits_for_who_is_far_behind_as_long_as_it_takes_at_the_slowest_pace(
+    room, enter, clock
+):
+    far_behind(room, enter("ann"), MAX_PENDING * 3 // 4)
+    room.size = 250_000
+    room.let_catch_up()
+    assert clock.now == pytest.approx(1000.25, abs=2 * room_module.RETRY)
+
+
+def test_nobody_waits_for_who_is_only_a_little_behind(room, enter, clock):
+    far_behind(room, enter("ann"), MAX_PENDING // 2)
+    room.size = 250_000
+    room.let_catch_up()
+    assert clock.now == 1000
+
+
+def test_a_flood_goes_on_as_soon_as_the_reader_has_caught_up(room, enter, clock):
+    ann = enter("ann")
+    far_behind(room, ann, MAX_PENDING * 3 // 4)
+    clock.on_sleep = lambda: setattr(ann.user, "send_now", len)
+    room.size = 250_000
+    room.let_catch_up()
+    assert clock.now == 1000 + room_module.RETRY
+
+
+def test_at_a_stop_nobody_is_waited_for(room, enter, clock):
+    far_behind(room, enter("ann"), MAX_PENDING * 3 // 4)
+    room.size = 250_000
+    room.stop()
+    room.let_catch_up()
+    assert clock.now == 1000
+
+
+def test_who_is_over_the_limit_is_cut_off_and_the_others_are_told(room, enter, clock):
+    ann, bob = enter("ann"), enter("bob")
+    room.send_out()
+    far_behind(room, bob, MAX_PENDING + 1)
+    room.let_catch_up()
+    room.send_out()
+    ann.hears("* bob joined", "* bob left")
+    assert bob.user.reason == "does not read"
+    assert not bob.user.outbox
+    assert bob.end.recv(1) == b""  # without a word
+
+
+def test_the_late_are_turned_away_at_their_deadline(room, clock):
+    with contextlib.closing(Guest(room, "", 0)) as silent:
+        clock.now += 29.9
+        room.turn_away_the_late()
+        assert not silent.user.reason
+        clock.now += 0.2
+        room.turn_away_the_late()
+        assert silent.user.reason == "no nickname within 30 seconds"
+        assert not room.newcomers
+
+
+def test_a_mistake_in_an_event_costs_its_user_the_place_and_nobody_else(room, enter, caplog):
+    ann, bob = enter("ann"), enter("bob")
+    room.send_out()
+    room.do(lambda user: 1 / 0, bob.user)
+    room.send_out()
+    ann.hears("* bob joined", "* bob left")
+    bob.hears("* internal error")
+    assert "ZeroDivisionError" in caplog.text
