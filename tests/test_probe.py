@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from solutions import solved, write
 from tools.harness import DEADLINE, STEPS, Server, Story, program
 
 NAMES = ["glue", "cut", "garbage", "order", "stall", "goodbye"]
@@ -45,15 +46,24 @@ def test_step_3_fails_and_step_4_stands_it(name, step):
     }[step]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readers_own_server_stands_the_first_half_of_step_4_and_fails_the_second(
+    name, tmp_path
+):
+    write(solved("4_1"), tmp_path)
+    with Server([sys.executable, str(tmp_path / "server.py")], story=Story()) as server:
+        done = probe(name, "--port", str(server.port))
+    assert done.stderr == ""
+    assert done.returncode == (name in ("order", "stall", "goodbye"))
+
+
 def test_what_proves_the_order_is_shown_in_less_than_ten_lines():
     with Server(program(4, "server"), story=Story()) as server:
         done = probe("order", "--port", str(server.port))
     assert len(done.stdout.splitlines()) < 10
-    messages, turns = map(
-        int, re.search(r"прочёл (\d+) .* сменился (\d+) раз", done.stdout).groups()
-    )
-    assert messages == 6000
-    assert turns > 1  # else nobody has written at the same time
+    [(messages, turns)] = re.findall(r"прочёл (\d+) .* сменился (\d+) раз", done.stdout)
+    assert int(messages) == 9000
+    assert int(turns) > 120  # in some of 60 rounds more than twice: they did write at once
 
 
 def test_the_help_names_all_probes_in_russian():

@@ -19,7 +19,7 @@ from tools.language import whole_number
 PATIENCE = 2.0  # seconds without a byte, then nothing more is expected
 MANY = 20_000  # messages of 1000 bytes: less would fit into the buffers of the systems
 FEW = 500  # of them: more than a system gives to who reads nothing, less than --max-pending
-COUNT, ROUNDS = 100, 30  # messages of each of two who write at the same time; how often
+COUNT, ROUNDS = 50, 60  # messages of each of three who write at the same time; how often
 
 
 class ProbeError(Exception):
@@ -148,24 +148,26 @@ def write_at_once(*people: Person) -> None:
         thread.join()
 
 
-def read_round(person: Person) -> list[str]:
-    """Receive until both authors have said "end"; return the messages."""
+def read_round(person: Person, authors: int) -> list[str]:
+    """Receive until all authors have said "end"; return the messages."""
     person.received.clear()
-    if not person.hear("end", 2):
+    if not person.hear("end", authors):
         raise ProbeError(f"{person.name} получает не всё: запустите сервер заново")
     return [line for line in person.messages() if not line.startswith("* ")]
 
 
 def order(port: int) -> bool:
-    """Двое пишут одновременно, и все читают их сообщения в одном порядке."""
+    """Трое пишут одновременно, и все читают их сообщения в одном порядке."""
     # The authors stand between the readers in the registry: no author gets its own messages back,
-    # so its broadcast has a shorter way from carl to dora than the other one's.
-    carl, ann, bob, dora = (Person(port, name) for name in ("carl", "ann", "bob", "dora"))
-    show("ann", f"и bob отправляют одновременно, раз за разом, по {COUNT} сообщений")
+    # so its broadcast has a shorter way from carl to dora than the others'.
+    carl = Person(port, "carl")
+    authors = [Person(port, name) for name in ("ann", "bob", "eve")]
+    dora = Person(port, "dora")
+    show("", f"ann, bob и eve отправляют одновременно, раз за разом, по {COUNT} сообщений")
     turns = 0
     for number in range(1, ROUNDS + 1):
-        write_at_once(ann, bob)
-        first, second = read_round(carl), read_round(dora)
+        write_at_once(*authors)
+        first, second = read_round(carl, len(authors)), read_round(dora, len(authors))
         if first != second:
             place = next(n for n, (a, b) in enumerate(zip_longest(first, second)) if a != b)
             show("", f"раз {number}, сообщения с {place + 1}-го:")
@@ -173,7 +175,7 @@ def order(port: int) -> bool:
             show("dora", f"читает: {', '.join(second[place : place + 4])}")
             return False
         turns += sum(a.partition(":")[0] != b.partition(":")[0] for a, b in pairwise(first))
-    show("carl", f"прочёл {2 * COUNT * ROUNDS} сообщений, автор сменился {turns} раз")
+    show("carl", f"прочёл {len(authors) * COUNT * ROUNDS} сообщений, автор сменился {turns} раз")
     show("dora", "прочла то же самое в том же порядке")
     return True
 
