@@ -1,4 +1,6 @@
-"""The solutions of the exercises: each is a difference to its step, tests/exercises/N_M.diff.
+"""The solutions of the exercises: each is a difference to what a student starts from.
+
+tests/exercises/3_2.diff is the solution of 3.2, wrong/3_2_a.diff one that its test has to refuse.
 
 Run:  python tests/solutions.py 3_2 FOLDER          copy step 3 to FOLDER, with the solution of 3.2
       python tests/solutions.py 3_2 FOLDER --save   keep how FOLDER differs from step 3 as 3_2.diff
@@ -29,9 +31,15 @@ def names() -> list[str]:
     return sorted(path.stem.removeprefix("test_") for path in EXERCISES.glob("test_*.py"))
 
 
-def programs(folder: Path) -> Files:
-    """Return the Python files of a folder."""
-    return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.py"))}
+def wrong_names() -> list[str]:
+    """Return the names of all wrong solutions, such as 3_2_a."""
+    return sorted(path.stem for path in (EXERCISES / "wrong").glob("*.diff"))
+
+
+def programs(*paths: Path) -> Files:
+    """Return these Python files, and those in these folders."""
+    files = [file for path in paths for file in (path.glob("*.py") if path.is_dir() else [path])]
+    return {file.name: file.read_text("utf-8") for file in sorted(files)}
 
 
 def write(files: Files, folder: Path) -> None:
@@ -46,15 +54,24 @@ def step_of(exercise: str) -> Path:
     return STEPS[int(exercise[0])]
 
 
-def solved(exercise: str) -> Files:
-    """Return the files of a step with the solution of one of its exercises."""
-    difference = (EXERCISES / f"{exercise}.diff").read_text("utf-8")
+def start_of(exercise: str) -> Files:
+    """Return the files that a student starts from: a step, or the server of one and more."""
+    if exercise.startswith("4_1"):
+        return programs(STEPS[3] / "server.py", STEPS[4] / "framing.py")
+    return programs(step_of(exercise))
+
+
+def file_of(name: str) -> Path:
+    """Return the file of a solution, such as 3_2, or of a wrong one, such as 3_2_a."""
+    return EXERCISES / ("wrong" if name.count("_") == 2 else "") / f"{name}.diff"
+
+
+def solved(name: str) -> Files:
+    """Return what a student starts from, with a solution, right or wrong."""
     try:
-        return apply(difference, programs(step_of(exercise)))
+        return apply(file_of(name).read_text("utf-8"), start_of(name))
     except DoesNotFit as error:
-        raise DoesNotFit(
-            f"{exercise}.diff does not fit {step_of(exercise).name} any more: {error}"
-        ) from None
+        raise DoesNotFit(f"{name}.diff does not fit its step any more: {error}") from None
 
 
 def compare(before: Files, after: Files) -> str:
@@ -109,20 +126,24 @@ def hunks(part: str) -> list[tuple[int, list[str], list[str]]]:
 
 
 def main() -> int:
-    """Copy a solution, or keep one."""
+    """Copy a solution, or keep one. What stands before a difference is kept with it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("exercise", choices=names(), metavar="N_M", help=", ".join(names()))
+    parser.add_argument("name", metavar="N_M", help=", ".join(names() + wrong_names()))
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--save", action="store_true", help="keep the solution that is in FOLDER")
     args = parser.parse_args()
     try:
         if args.save:
-            text = compare(programs(step_of(args.exercise)), programs(args.folder))
-            (EXERCISES / f"{args.exercise}.diff").write_bytes(text.encode())
+            file = file_of(args.name)
+            head = file.read_text("utf-8").partition("--- a/")[0] if file.exists() else ""
+            text = head + compare(start_of(args.name), programs(args.folder))
+            file.write_bytes(text.encode())
+        elif args.name not in names() + wrong_names():
+            raise ValueError(f"there is no solution {args.name}: take one of {', '.join(names())}")
         elif args.folder.exists():
             raise FileExistsError(f"{args.folder} is there already: name a folder that is not")
         else:
-            write(solved(args.exercise), args.folder)
+            write(solved(args.name), args.folder)
     except (OSError, ValueError) as error:
         print(f"solutions: {error}", file=sys.stderr)
         return 1

@@ -11,26 +11,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solutions import EXERCISES, DoesNotFit, apply, compare, names, solved, step_of, write
-from tools.harness import STEPS
+from solutions import (
+    EXERCISES,
+    DoesNotFit,
+    apply,
+    compare,
+    file_of,
+    names,
+    solved,
+    start_of,
+    step_of,
+    write,
+    wrong_names,
+)
 
 ROOT = Path(__file__).parent.parent
 LONG, SHORT = "4", "0.4"  # how long a test waits: what comes may come late, or will not come
 
 
-def check(tests: list[str], folder: Path | None, report: Path, *options: str, **environment: str):
-    """Run tests of exercises as a student does; return how each function ended, and why."""
+def run(tests: list[str], folder: Path | None, *options: str, **environment: str):
+    """Run tests of exercises as a student does."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     for program in ("server", "client") if folder else ():
         words = f'"{sys.executable}" "{folder / program}.py"'
         command += [f"--{program}", words.replace("\\", "/")]
-    subprocess.run(
-        [*command, f"--junit-xml={report}", *(EXERCISES / f"test_{name}.py" for name in tests)],
+    return subprocess.run(
+        [*command, *(EXERCISES / f"test_{name}.py" for name in tests)],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
+        encoding="utf-8",
         timeout=150,
     )
+
+
+def check(tests: list[str], folder: Path | None, report: Path, *options: str, **environment: str):
+    """Run tests of exercises; return how each function ended, and why."""
+    run(tests, folder, f"--junit-xml={report}", *options, **environment)
     ended = {}
     for case in ElementTree.parse(report).iter("testcase"):
         result = next((child for child in case if child.tag != "properties"), None)
@@ -48,11 +65,53 @@ def test_the_solution_of_an_exercise_passes_its_test(exercise, tmp_path):
     assert set(ended.values()) == {""}, ended
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_without_the_solutions_fails_in_all_that_its_exercises_test(step, tmp_path):
-    tests = [exercise for exercise in names() if step_of(exercise) == STEPS[step]]
-    ended = check(tests, STEPS[step], tmp_path / "xml", "-n", "3", CHAT_DEADLINE_SCALE=SHORT)
+@pytest.mark.parametrize("exercise", names())
+def test_what_a_student_starts_from_fails_in_all_that_an_exercise_tests(exercise, tmp_path):
+    folder = tmp_path / "start"
+    write(start_of(exercise), folder)
+    ended = check([exercise], folder, tmp_path / "xml", "-n", "3", CHAT_DEADLINE_SCALE=SHORT)
     assert "" not in ended.values(), ended
+
+
+@pytest.mark.parametrize("wrong", wrong_names())
+def test_a_wrong_solution_is_seen_by_the_test_that_it_names(wrong, tmp_path):
+    what, by = file_of(wrong).read_text("utf-8").splitlines()[:2]
+    assert re.match(r"# [`А-Я].+\.$", what), "what is wrong, in a sentence"
+    assert re.match(r"# test_\w+$", by), "which test sees it"
+    folder = tmp_path / "wrong"
+    write(solved(wrong), folder)
+    options = ["-n", "0", "-x", "-k", by.removeprefix("# ")]
+    ended = check([wrong[:3]], folder, tmp_path / "xml", *options)
+    assert "failure" in "".join(ended.values()), ended
+
+
+def test_each_exercise_has_two_wrong_solutions():
+    for exercise in names():
+        assert sum(wrong.startswith(exercise) for wrong in wrong_names()) >= 2, exercise
+
+
+BUGS = {  # a typing error in a command of one's own, and what the verdict says of it
+    "3_1": ("room.online()", "room.onlin()", "talk", "'Room' object has no attribute 'onlin'"),
+    "4_2": ("self.problem(user, nick):\n            self.tell(user, f\"* {problem}\")",
+            "self.problem(nick):\n            self.tell(user, f\"* {problem}\")",
+            "rename", "Room.problem() missing 1 required positional argument: 'nick'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("exercise", BUGS)
+def test_a_verdict_tells_where_the_servers_own_code_failed(exercise, tmp_path):
+    old, new, function, error = BUGS[exercise]
+    files = solved(exercise)
+    [name] = [name for name, text in files.items() if old in text]
+    assert files[name].count(old) == 1
+    files[name] = files[name].replace(old, new)
+    write(files, tmp_path / "bug")
+    wrong = new.partition("\n")[0]
+    number = next(n for n, line in enumerate(files[name].splitlines(), 1) if wrong in line)
+    verdict = run([exercise], tmp_path / "bug", "-n", "0").stdout
+    told = verdict.partition("написал в stderr:")[2].partition("\nИтог")[0]
+    assert f'{name}", line {number}, in {function}\n' in told, verdict
+    assert f"Error: {error}" in told, verdict
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):

@@ -1,16 +1,18 @@
 """The verdict on somebody else's server or client, in Russian, the first cause first."""
 
+import contextlib
 import re
 import sys
 
 import pytest
 
 from marks import TOPICS
-from tools.harness import STEPS, Story, shown
+from tools.harness import STEPS, NotAsTold, Story, shown, wait_until
 
 STORY = pytest.StashKey[Story]()
 GIVEN_UP = "прервано: слишком много проверок подряд не прошли"
 EVERY_STEP = "test_every_step.py"  # each of its tests runs once for each step
+A_MOMENT = 1.0  # seconds in which a program that has failed has said why
 MOST_EVENTS = 12  # lines of the story of a failure
 
 VERBS = {
@@ -68,7 +70,9 @@ def step_of(item: pytest.Item) -> int | None:
 def contract_of(item: pytest.Item) -> tuple[str, str]:
     """Return the topic and the sentence of a test."""
     mark = item.get_closest_marker("contract")
-    return mark.args if mark else ("start", item.name)
+    topic, sentence = mark.args if mark else ("start", item.name)
+    of_exercise = item.path.parent.name == "exercises"  # it may use a test of its step
+    return "exercise" if of_exercise else topic, sentence
 
 
 def order(item: pytest.Item) -> int:
@@ -110,6 +114,9 @@ def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
         lines += [f"{WHO.get(who, who)} ожидает {russian(expected)}", f"но: {russian(instead)}"]
     else:
         lines.append(first_line(excinfo))
+    if "was closed" in instead:  # a thread that fails says why only after that
+        with contextlib.suppress(NotAsTold):
+            wait_until(story.complaints, "", Story(A_MOMENT))
     for line in story.complaints():
         name, space, rest = line.partition(" ")
         rest = re.sub("^has ended with status", "завершился с кодом", rest)

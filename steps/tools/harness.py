@@ -25,6 +25,7 @@ STEPS = {
     int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
 MAX_SHOWN = 60  # characters of a message that a story shows
+MOST_LINES = 25  # of what a program wrote to standard error
 LAST, LAST_OF_ONE = 30, 15  # events that a story tells: of all, and of the one who waits
 SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
 GLANCE = 0.05  # seconds between two looks at what cannot be waited for
@@ -96,13 +97,18 @@ class Story:
         return [event for number, event in numbered if number in told]
 
     def complaints(self) -> list[str]:
-        """Return what the programs of this story have written to standard error: its end."""
+        """Return what the programs of this story have written to standard error: the first error.
+
+        The first one is the cause of all that follows; behind it may stand a log.
+        """
         lines = []
         for program in self.programs:
             if program.process.poll() is not None:
                 lines.append(f"{program.name} has ended with status {program.process.poll()}")
-            if "Traceback" in (errors := program.stderr()):
-                lines += [f"{program.name} wrote to standard error:", *errors.splitlines()[-25:]]
+            _, found, error = program.stderr().partition("Traceback")
+            if found:
+                errors = (found + error).splitlines()
+                lines += [f"{program.name} wrote to standard error:", *errors[:MOST_LINES]]
         return lines
 
 

@@ -33,5 +33,7 @@ def test_nobody_hears_of_silence_who_waits_alone_or_whose_partner_talks(start):
         said += 1
         assert said < 200, "ann молчит, а bob не сообщили"
     assert time.monotonic() - started >= 2, "отсчёт шёл, пока второго участника не было"
+    bob.say("the end")
     for number in range(said):
         ann.expect(str(number))
+    ann.expect("the end")  # and nothing of a silence of bob's

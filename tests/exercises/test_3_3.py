@@ -5,6 +5,7 @@ from tools.harness import wait_until
 
 STEP = 3
 FLOOD = 20_000_000  # bytes
+PATIENCE = 5  # seconds, as the exercise says
 
 
 @exercise("клиент, который перестал читать, никого не задерживает")
@@ -42,3 +43,14 @@ def test_whoever_leaves_and_reads_gets_the_rest(chat):
     late.start_reading()
     wait_until(lambda: late.ended, "конец данных для late", late.story)
     assert bytes(late.stream).count(b"x") == FLOOD // 4, "late получил не всё"
+
+
+@exercise("кто вышел и не читает, того через 5 секунд отключают")
+def test_one_who_leaves_and_does_not_read_is_given_up(chat):
+    ann, lazy = chat.join("ann"), chat.connect("lazy", reads=False)
+    lazy.say("lazy")
+    ann.expect("* lazy joined")
+    ann.floods_bytes(b"x" * FLOOD)
+    wait_until(lambda: ann.flooded >= ann.to_flood, "сервер принимает 20 МБ", ann.story)
+    lazy.half_close()
+    assert ann.has_received(b"* lazy left", within=PATIENCE + ann.story.deadline), "lazy ещё в чате"

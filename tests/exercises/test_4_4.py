@@ -8,6 +8,8 @@ from tools.harness import Frames
 
 STEP = 4
 INTERVAL = 1.0  # seconds
+FLOOD = 20_000  # messages of a kilobyte
+LONG = 4  # they take a slow machine more than the usual deadline
 
 
 def live_to(peer, expected):
@@ -29,6 +31,7 @@ def test_who_does_not_answer_is_disconnected_and_the_others_read_it(start):
     live_to(carl, "* enter your nickname")
     carl.say("carl")
     live_to(ann, "* carl joined")
+    assert "Traceback" not in chat.server.stderr(), "ошибка в программе сервера"
 
 
 @exercise("кто отвечает или пишет, остаётся")
@@ -39,6 +42,20 @@ def test_who_answers_or_talks_stays(start):
         bob.expect("")
         bob.say("I have no time for heartbeats")
         live_to(ann, "bob: I have no time for heartbeats")
+
+
+@exercise("кто не читает, никого не задерживает и отключается")
+def test_one_who_does_not_read_delays_nobody(start):
+    chat = start("--heartbeat", "60")
+    ann, bob = chat.join("ann"), chat.join("bob")
+    lazy = chat.connect("lazy", reads=False)
+    lazy.say("lazy")
+    for other in (ann, bob):
+        other.expect("* lazy joined")
+    ann.floods(*["x" * 1000] * FLOOD, "the end")
+    if not bob.has_received(b"the end", within=LONG * chat.story.deadline):
+        chat.story.fail("bob", "to get all that ann says", f"got {len(bob.stream)} bytes of it")
+    assert "* lazy left" in bob.skip_to("ann: the end")
 
 
 @exercise("клиент отвечает на пустой кадр и ничего не показывает")
