@@ -1,5 +1,6 @@
 """The experiments `python3 steps probe NAME`: step 3 fails each of them, step 4 stands it."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -8,16 +9,18 @@ import pytest
 
 from tools.harness import DEADLINE, STEPS, Server, Story, program
 
-NAMES = ["glue", "cut", "order", "stall", "garbage"]
+NAMES = ["glue", "cut", "garbage", "order", "stall", "goodbye"]
 SHOWN = {
     ("glue", 3): "bob видит: two",
     ("glue", 4): "bob видит: ann: two",
     ("cut", 3): "bob видит: ann: \ufffdann: \ufffd",
     ("cut", 4): "bob видит: ann: я",
-    ("order", 3): "dora видит «bob: hello», получив от ann ",
-    ("order", 4): "carl и dora видят одно и то же",
+    ("order", 3): "dora читает: ",
+    ("order", 4): "dora прочла то же самое в том же порядке",
     ("stall", 3): "bob теперь получил и остальное",
     ("stall", 4): "bob получил всё за ",
+    ("goodbye", 3): "прощания нет",
+    ("goodbye", 4): "последнее — * bye",
     ("garbage", 3): "сервер ждёт следующее имя",
     ("garbage", 4): "a frame of 1195725856 bytes is over the limit",
 }
@@ -40,6 +43,32 @@ def test_step_3_fails_and_step_4_stands_it(name, step):
         3: (1, "Нет: этот чат так не умеет."),
         4: (0, "Да, это так."),
     }[step]
+
+
+def test_what_proves_the_order_is_shown_in_less_than_ten_lines():
+    with Server(program(4, "server"), story=Story()) as server:
+        done = probe("order", "--port", str(server.port))
+    assert len(done.stdout.splitlines()) < 10
+    messages, turns = map(
+        int, re.search(r"прочёл (\d+) .* сменился (\d+) раз", done.stdout).groups()
+    )
+    assert messages == 6000
+    assert turns > 1  # else nobody has written at the same time
+
+
+def test_the_help_names_all_probes_in_russian():
+    done = probe("-h")
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in NAMES)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert not re.search("show|options|positional", done.stdout)
+
+
+@pytest.mark.parametrize("words", [(), ("nothing",), ("glue", "--port", "x")])
+def test_a_command_that_makes_no_sense_is_told_in_one_line(words):
+    done = probe(*words)
+    assert done.returncode == 2
+    assert re.fullmatch(r"python3 steps probe: .*[а-я].*\n", done.stderr)
 
 
 def test_without_a_server_it_says_what_to_do():

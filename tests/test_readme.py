@@ -1,5 +1,6 @@
 """README.md and the guides keep their word: commands run, the table and the links are right."""
 
+import ast
 import contextlib
 import os
 import re
@@ -243,6 +244,21 @@ def test_the_code_that_a_guide_quotes_is_there(page):
     code = "".join(path.read_text("utf-8") for path in page.parent.glob("*.py"))
     for shown in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
         assert shown in code
+
+
+def test_the_guide_of_step_4_explains_every_constant_of_its_programs():
+    constants = {
+        (target.id, path.stem)
+        for path in STEPS[4].glob("*.py")
+        for line in ast.parse(path.read_text("utf-8")).body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name) and target.id.isupper()
+    }
+    table = GUIDES[3].read_text("utf-8").partition("\n## Постоянные\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"^\| `([A-Z_]+)` \| (\w+) \| .{10,} \| .{10,} \|$", table, re.M)
+    assert len(constants) > 15
+    assert sorted(explained) == sorted(constants)
 
 
 def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():

@@ -274,3 +274,9 @@ def test_a_reader_who_goes_away_gets_no_traceback():
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_what_happens_before_a_scene_begins_is_not_shown():
+    told = tour("4", "--no-pause").stdout
+    assert told.count("(is here)") >= 10
+    assert told.count("* welcome, ") == 1  # carl alone, who comes late, is seen to log in

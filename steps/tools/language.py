@@ -54,12 +54,13 @@ def whole_number(text: str) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line with --lang; what is wrong with it is said in one line."""
+    """A command line, with --lang if there is a choice; what is wrong is said in one line."""
 
-    def __init__(self, program: str, about: str) -> None:
+    def __init__(self, program: str, about: str, choice: bool = True) -> None:
         super().__init__(f"python3 {program}", description=about, allow_abbrev=False)
         said = tr("язык (без него — язык системы)", "language (else the system's)")
-        self.add_argument("--lang", choices=LANGUAGES, help=said)
+        if choice:
+            self.add_argument("--lang", choices=LANGUAGES, help=said)
 
     def error(self, message: str) -> NoReturn:
         """End the program with one line and status 2."""

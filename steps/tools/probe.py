@@ -1,7 +1,7 @@
 """Short experiments on a running chat of step 3 or 4. Each shows a weak place of step 3.
 
 Run:       python3 steps probe NAME [--port 8080]
-Names:     glue, cut, order, stall, garbage
+Names:     glue, cut, garbage, order, stall, goodbye
 Status:    0 if the chat stood the experiment, 1 if it did not, 2 if it could not be made
 """
 
@@ -10,11 +10,16 @@ import socket
 import sys
 import threading
 import time
+from itertools import pairwise, zip_longest
 
+from tools import language
 from tools.harness import Frames, Lines
+from tools.language import whole_number
 
 PATIENCE = 2.0  # seconds without a byte, then nothing more is expected
-FLOOD = 20_000  # messages of 1000 bytes: less would fit into the buffers of the systems
+MANY = 20_000  # messages of 1000 bytes: less would fit into the buffers of the systems
+FEW = 500  # of them: more than a system gives to who reads nothing, less than --max-pending
+COUNT, ROUNDS = 100, 30  # messages of each of two who write at the same time; how often
 
 
 class ProbeError(Exception):
@@ -112,9 +117,9 @@ def cut(port: int) -> bool:
     return show_messages(bob) == ["ann: я"]
 
 
-def flood(person: Person, stop: str) -> None:
+def flood(person: Person, stop: str, count: int = MANY) -> None:
     """Send many messages from a thread of its own; the server may cease to take them."""
-    data = person.dialect.encode("x" * 995) * FLOOD + person.dialect.encode(stop)
+    data = person.dialect.encode("x" * 995) * count + person.dialect.encode(stop)
     person.socket.settimeout(None)
 
     def send() -> None:
@@ -124,41 +129,53 @@ def flood(person: Person, stop: str) -> None:
             pass
 
     threading.Thread(target=send, daemon=True).start()
-    show(person.name, f"отправляет {len(data) / 1e6:.0f} МБ сообщений")
+    show(person.name, f"отправляет {len(data) / 1e6:.2g} МБ сообщений")
 
 
-def hear_all(*people: Person) -> None:
-    """Let all of them receive at the same time, until nothing more comes."""
-    threads = [threading.Thread(target=one.hear, args=("\0never",)) for one in people]
+def write_at_once(*people: Person) -> None:
+    """Let people send numbered messages at the same time, a call for each; the last is "end"."""
+    start = threading.Barrier(len(people))
+
+    def write(person: Person) -> None:
+        start.wait()
+        for text in [*map(str, range(1, COUNT)), "end"]:
+            person.send(text)
+
+    threads = [threading.Thread(target=write, args=(person,)) for person in people]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
+def read_round(person: Person) -> list[str]:
+    """Receive until both authors have said "end"; return the messages."""
+    person.received.clear()
+    if not person.hear("end", 2):
+        raise ProbeError(f"{person.name} получает не всё: запустите сервер заново")
+    return [line for line in person.messages() if not line.startswith("* ")]
+
+
 def order(port: int) -> bool:
-    """Два участника видят одни и те же события в одном порядке."""
-    carl = Person(port, "carl")
-    bob = Person(port, "bob", reads=False)  # between the two readers in the registry
-    dora, ann = Person(port, "dora"), Person(port, "ann")
-    show("bob", "больше ничего не читает")
-    flood(ann, "the end")
-    hear_all(carl, dora)
-    try:
-        bob.send("hello")
-        show("bob", "пишет: hello")
-    except OSError:
-        show("bob", "отключён: он не читал")
-    hear_all(carl, dora)
-    seen = []
-    for reader in (carl, dora):
-        before, found, _ = "\n".join(reader.messages()).partition("bob: hello")
-        seen.append(before[before.index("ann: ") :] if "ann: " in before else before)
-        if found:
-            show(reader.name, f"видит «bob: hello», получив от ann {before.count('x')} байт")
-    if seen[0] == seen[1]:
-        show("carl", "и dora видят одно и то же")
-    return seen[0] == seen[1]
+    """Двое пишут одновременно, и все читают их сообщения в одном порядке."""
+    # The authors stand between the readers in the registry: no author gets its own messages back,
+    # so its broadcast has a shorter way from carl to dora than the other one's.
+    carl, ann, bob, dora = (Person(port, name) for name in ("carl", "ann", "bob", "dora"))
+    show("ann", f"и bob отправляют одновременно, раз за разом, по {COUNT} сообщений")
+    turns = 0
+    for number in range(1, ROUNDS + 1):
+        write_at_once(ann, bob)
+        first, second = read_round(carl), read_round(dora)
+        if first != second:
+            place = next(n for n, (a, b) in enumerate(zip_longest(first, second)) if a != b)
+            show("", f"раз {number}, сообщения с {place + 1}-го:")
+            show("carl", f"читает: {', '.join(first[place : place + 4])}")
+            show("dora", f"читает: {', '.join(second[place : place + 4])}")
+            return False
+        turns += sum(a.partition(":")[0] != b.partition(":")[0] for a, b in pairwise(first))
+    show("carl", f"прочёл {2 * COUNT * ROUNDS} сообщений, автор сменился {turns} раз")
+    show("dora", "прочла то же самое в том же порядке")
+    return True
 
 
 def stall(port: int) -> bool:
@@ -182,6 +199,27 @@ def stall(port: int) -> bool:
     return False
 
 
+def goodbye(port: int) -> bool:
+    """Кто уходит и ещё читает, получает всё до прощания."""
+    bob, ann = Person(port, "bob"), Person(port, "ann")
+    slow = Person(port, "slow", reads=False)
+    show("slow", "пока ничего не читает")
+    flood(ann, "the end", FEW)
+    bob.hear("the end")
+    slow.send("/quit")
+    bob.hear("* slow left")
+    slow.send("one more")  # typed before the answer came
+    show("slow", "отправляет /quit и следом ещё одну строку, потом читает")
+    before = len(slow.received)
+    try:
+        ended = slow.hear("* bye")
+        end = "последнее — * bye" if ended else "прощания нет"
+    except ProbeError as error:
+        ended, end = False, f"потом {error}"
+    show("slow", f"получает {(len(slow.received) - before) / 1e6:.1f} МБ, {end}")
+    return ended
+
+
 def garbage(port: int) -> bool:
     """Браузер, который постучался в чат, получает понятный отказ."""
     Person(port, "ann")
@@ -201,20 +239,31 @@ def garbage(port: int) -> bool:
     return ended
 
 
-PROBES = {probe.__name__: probe for probe in (glue, cut, order, stall, garbage)}
+PROBES = {probe.__name__: probe for probe in (glue, cut, garbage, order, stall, goodbye)}
+
+
+ABOUT = """
+Подключает к работающему серверу шага 3 или 4 участников, которые делают то,
+чего не сделал бы хороший клиент, и показывает, что из этого вышло.
+Что должно быть:
+"""
 
 
 def main(arguments: list[str]) -> int:
     """Read the command line and make one experiment; return the exit status."""
-    parser = argparse.ArgumentParser("steps probe", description=__doc__.partition("\n")[0])
-    parser.add_argument("name", choices=PROBES)
-    parser.add_argument("--port", type=int, default=8080, help="port of the running server")
+    language.choose(["--lang", "ru"])
+    about = ABOUT + "".join(f"\n  {name:8} {probe.__doc__}" for name, probe in PROBES.items())
+    parser = language.Parser("steps probe", about, choice=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("name", choices=PROBES, metavar="ПРОБА", help="одна из названных выше")
+    port = "порт работающего сервера (без этого ключа — 8080)"
+    parser.add_argument("--port", type=whole_number, default=8080, metavar="ПОРТ", help=port)
     args = parser.parse_args(arguments)
     probe = PROBES[args.name]
     print(probe.__doc__)
     try:
         passed = probe(args.port)
-    except (ProbeError, OSError) as error:
+    except (ProbeError, OSError, OverflowError) as error:
         print(f"проба не удалась: {error}", file=sys.stderr)
         return 2
     print("Да, это так." if passed else "Нет: этот чат так не умеет.")

@@ -94,9 +94,9 @@ class Play(Story):
     def hush(self) -> Iterator[None]:
         """Show nothing of what happens in the meantime; the story still knows it."""
         self.flush()
-        self.hushed = True
+        before, self.hushed = self.hushed, True
         yield
-        self.hushed = False
+        self.hushed = before  # a hush may stand inside another one
 
 
 def visible(text: str) -> str:
