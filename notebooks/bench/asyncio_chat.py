@@ -19,7 +19,6 @@ sys.path.append(str(Path(__file__).parents[2] / "steps" / "step4_framing_and_exi
 from framing import HEADER, MAX_PAYLOAD, FrameError, encode, safe
 
 NICK = re.compile(r"[\w.-]{1,32}")
-ATTEMPTS = 3  # nicknames that a newcomer may try
 LOGIN_TIMEOUT = 30  # seconds for the nickname
 HIGH_WATER = 65_536  # bytes that may wait for one user before its author waits, too
 DRAIN_TIMEOUT = 5  # seconds for which an author waits for one user, who is then cut off
@@ -99,23 +98,19 @@ def fault(nick: str, users: dict) -> str | None:
 
 async def log_in(user: User, room: Room) -> bool:
     """Ask for a nickname until one fits and say who is new; False if the newcomer leaves."""
-    problem = None
-    for _ in range(ATTEMPTS):
-        if problem:
-            user.send(f"* {problem}")
-        user.send("* enter your nickname")
-        text = await user.receive()
-        if text is None or text.split()[:1] == ["/quit"]:
-            return False
+    user.send("* enter your nickname")
+    while (text := await user.receive()) is not None and text.split()[:1] != ["/quit"]:
         user.nick = text.strip()
-        problem = fault(user.nick, room.users)
-        if not problem:
-            room.users[user.nick.casefold()] = user
-            user.send(f"* welcome, {user.nick}")
-            user.send(online(room.users))
-            await room.broadcast(user, f"* {user.nick} joined")
-            return True
-    raise FrameError(problem)
+        if problem := fault(user.nick, room.users):
+            user.send(f"* {problem}")
+            user.send("* enter your nickname")
+            continue
+        room.users[user.nick.casefold()] = user
+        user.send(f"* welcome, {user.nick}")
+        user.send(online(room.users))
+        await room.broadcast(user, f"* {user.nick} joined")
+        return True
+    return False
 
 
 async def talk(user: User, room: Room) -> None:

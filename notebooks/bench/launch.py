@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,19 +38,16 @@ def without_nodelay() -> None:
 
 
 def one_by_one() -> None:
-    """Have step 4 take one message for a batch, where it would take all that waits."""
+    """Have step 4 send each message at once, where it would collect what else is there."""
     from room import Room  # of the server's folder
 
-    take_batch = Room.take_batch
+    say = Room.say
 
-    def take_one(self: Room, said: deque) -> tuple:
-        limit, self.max_pending = self.max_pending, 0  # whoever calls this has the lock
-        try:
-            return take_batch(self, said)
-        finally:
-            self.max_pending = limit
+    def say_and_send(self: Room, *message) -> None:
+        say(self, *message)
+        self.send_said()
 
-    Room.take_batch = take_one
+    Room.say = say_and_send
 
 
 def use_uvloop() -> None:

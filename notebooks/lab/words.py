@@ -448,15 +448,14 @@ def threads(summary: dict) -> str:
     )
     if fast < 1 / ALIKE:
         told += (
-            " Asyncio обходится одним потоком выполнения: без блокировки рассылки и без "
+            " Asyncio обходится одним потоком выполнения: без очереди событий между потоками и без "
             "переключений. Какая часть разницы приходится на них, здесь не измерено."
         )
         busy = [entry["server_cpu_percent"] for entry in (ours, theirs)]
         if all(busy):
             told += (
                 f" Сервер шага 4 при этом занимал {percent(busy[0])} процессорного ядра, сервер "
-                f"asyncio — {percent(busy[1])}: после пачки шаг 4 ненадолго останавливается, чтобы "
-                "следующая стала больше."
+                f"asyncio — {percent(busy[1])}."
             )
     return told
 
