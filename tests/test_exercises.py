@@ -82,7 +82,7 @@ def test_a_wrong_solution_is_seen_by_the_test_that_it_names(wrong, tmp_path):
     write(solved(wrong), folder)
     options = ["-n", "0", "-x", "-k", by.removeprefix("# ")]
     ended = check([wrong[:3]], folder, tmp_path / "xml", *options)
-    assert "failure" in "".join(ended.values()), ended
+    assert set(ended.values()) != {""}, ended
 
 
 def test_each_exercise_has_two_wrong_solutions():

@@ -1,11 +1,18 @@
 """Exercise 4.3: the last 20 messages for those who join."""
 
 from marks import exercise
+from tools.harness import prepared
 
 STEP = 4
 LAST = 20
 FLOOD = 100_000  # messages
 GUESTS = 20
+# The room takes an event after a while: then more events wait, and it takes them together.
+SLOWLY = (
+    "import queue, time; get = queue.Queue.get;"
+    "queue.Queue.get = lambda it, *args, **options:"
+    " time.sleep(0.02) or get(it, *args, **options)"
+)
 
 
 def join(chat, name):
@@ -61,4 +68,22 @@ def test_who_joins_in_the_middle_of_a_talk_misses_nothing_and_reads_nothing_twic
                 guest.story.fail(guest.name, following[talker], f"got {line}")
             if talker:
                 following[talker] = f"{talker}: {int(said) + 1}"
+        guest.close()
+
+
+@exercise("сказанное в ту же минуту, когда кто-то входит, он читает один раз")
+def test_what_is_said_while_somebody_joins_is_read_once(start, server_command):
+    chat = start(command=prepared(server_command, SLOWLY))
+    ann = chat.join("ann")
+    for number in range(GUESTS):
+        guest = chat.connect(f"guest{number}")
+        guest.expect("* enter your nickname")
+        ann.say(f"just before {number}")
+        guest.say(guest.name)
+        guest.skip_to(f"* welcome, {guest.name}")
+        ann.say(f"after {number}")
+        read = guest.skip_to(f"ann: after {number}")
+        if (times := read.count(f"ann: just before {number}")) != 1:
+            expected = f"to read 'just before {number}' once"
+            guest.story.fail(guest.name, expected, f"it came {times} times")
         guest.close()
