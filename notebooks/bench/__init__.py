@@ -9,7 +9,7 @@
 | `command` | their command line |
 | `dialects`, `users` | what a simulated user says, and how many of them join |
 | `load`, `settings` | the load generator, a process of its own, and what it can be told |
-| `single`, `rate`, `saturation` | its modes |
+| `single`, `rate`, `saturation`, `attacks` | its modes |
 | `stats` | percentiles and tables |
 | `suite` | which cases are measured, in which order, and how |
 | `report` | the tables of the results, and the goals |

@@ -1,6 +1,6 @@
 """Measures the chat servers side by side and prints one table: `python notebooks/bench`.
 
-About 6 minutes; with --quick, half a minute and rough figures. Take the ratios, not the figures.
+About 9 minutes; with --quick, a minute and rough figures. Take the ratios, not the figures.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def writable(text: str) -> Path:
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(prog="bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes, once; half a minute")
+    parser.add_argument("--quick", action="store_true", help="small sizes, once; a minute")
     parser.add_argument("--servers", type=listed(SERVERS), default=list(SERVERS), metavar="A,B")
     parser.add_argument("--modes", type=listed(suite.MODES), default=list(suite.MODES))
     parser.add_argument("--repeat", type=whole(100), help="repetitions (3; with --quick 1)")

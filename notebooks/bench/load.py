@@ -15,11 +15,12 @@ from collections.abc import Callable
 
 import psutil
 
+from bench.attacks import run_pair
 from bench.dialects import DIALECTS
 from bench.processors import pin
 from bench.rate import run_rate, run_stall
 from bench.saturation import run_saturation
-from bench.settings import Settings
+from bench.settings import ATTACKS, Settings
 from bench.single import run_crowd, run_idle, run_single
 from bench.users import Gathering, LoadError, gather
 
@@ -30,6 +31,7 @@ RUN: dict[str, Callable[[Gathering, Settings], dict]] = {
     "saturation": run_saturation,
     "crowd": run_crowd,
     "idle": run_idle,
+    **dict.fromkeys(ATTACKS, run_pair),
 }
 
 

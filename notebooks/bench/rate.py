@@ -33,12 +33,16 @@ class RateRun:
         self.due = (np.arange(self.total) * step).astype(np.int64).tolist()
         self.wire = [dialect.message(dialect.payload(number)) for number in range(self.total)]
         self.blocked: dict[User, bytearray] = {}  # what sockets of senders did not take
-        size = len(dialect.delivered(users[0].nick, dialect.payload(0))) * self.total + BUFFER
         # Everything is kept and looked at when the run is over: while it lasts, there is no time.
         # Written once before, so that no page is missing later.
-        self.inboxes = [np.ones(size, dtype=np.uint8) for _ in users]
+        self.inboxes = [np.ones(self.room(), dtype=np.uint8) for _ in users]
         self.views = [memoryview(inbox).cast("B") for inbox in self.inboxes]
         self.filled = [0] * len(users)
+
+    def room(self) -> int:
+        """Return how many bytes may come for a user."""
+        nick, dialect = self.gathering.users[0].nick, self.gathering.dialect
+        return len(dialect.delivered(nick, dialect.payload(0))) * self.total + BUFFER
 
     def run(self) -> None:
         """Send all messages when they are due and read until all have come or time is up."""
@@ -143,7 +147,12 @@ def when_read(user: User, positions: np.ndarray, stamps: np.ndarray) -> np.ndarr
 
 def run_rate(gathering: Gathering, settings: Settings) -> dict:
     """A fixed rate; latency counts from when each message was due, whatever delayed it."""
-    run = RateRun(gathering, settings)
+    return measured(RateRun(gathering, settings))
+
+
+def measured(run: RateRun) -> dict:
+    """Return what came of a run at a fixed rate, which this runs."""
+    settings = run.settings
     meter = Meter(settings.pid)
     run.run()
     busy = meter.percent()

@@ -8,6 +8,7 @@ from bench.stats import number, table
 from bench.suite import DISTURBED, Results, Sizes, disturbed
 
 SUBJECT = "step4"  # the server that has goals
+SOON = 1000  # users, up to whom all join within seconds
 
 
 def text(results: Results, servers: list[str]) -> str:
@@ -49,18 +50,44 @@ def rows(sizes: Sizes) -> list[Row]:
             Row(mode, sizes.users, "lost", "not delivered when time was up"),
             Row(mode, sizes.users, "sent_late_p99_ms", "(generator sent late: p99, ms)"),
         ]
-    full = f"saturation, {sizes.users} users: deliveries/s"
+    for mode, talkers in (("monologue", "one"), ("saturation", str(sizes.senders))):
+        full = f"as much as is taken from {talkers} of {sizes.users} users: deliveries/s"
+        lines += [
+            Row(mode, sizes.users, "deliveries_per_s", full, False),
+            Row(mode, sizes.users, "us_per_delivery", "server's CPU per delivery, µs", True),
+            Row(mode, sizes.users, "server_cpu_percent", "(server busy, % of a core)"),
+            Row(mode, sizes.users, "generator_cpu_percent", "(generator busy, %)"),
+            Row(mode, sizes.users, "others_cpu_percent", "(other processes, %)"),
+        ]
+    for mode, attackers, title, _ in attacks(sizes):
+        lines += [
+            Row(mode, attackers, "p50_ms", f"a message amid {title}: p50, ms", True),
+            Row(mode, attackers, "p99_ms", "p99, ms", True),
+            Row(mode, attackers, "max_ms", "at worst, ms", True),
+            Row(mode, attackers, "lost", "not delivered when time was up"),
+            Row(mode, attackers, "sent_late_p99_ms", "(generator sent late: p99, ms)"),
+            Row(mode, attackers, "attacks", "(attackers' messages or connections)"),
+        ]
+    for crowd in sizes.crowds:
+        lines += [
+            Row("crowd", crowd, "received", f"{crowd} users: reached by a broadcast"),
+            Row("crowd", crowd, "last_ms", "last recipient, ms"),
+            Row("crowd", crowd, "join_seconds", "all joined after, s"),
+            Row("crowd", crowd, "server_kb_per_user", "server's memory per user, kB"),
+        ]
     return [
         *lines,
-        Row("saturation", sizes.users, "deliveries_per_s", full, False),
-        Row("saturation", sizes.users, "server_cpu_percent", "(server busy, % of a core)"),
-        Row("saturation", sizes.users, "generator_cpu_percent", "(generator busy, %)"),
-        Row("saturation", sizes.users, "others_cpu_percent", "(other processes, %)"),
-        Row("crowd", sizes.crowd, "received", f"{sizes.crowd} users: reached by a broadcast"),
-        Row("crowd", sizes.crowd, "last_ms", "last recipient, ms"),
-        Row("crowd", sizes.crowd, "join_seconds", "all joined after, s"),
-        Row("crowd", sizes.crowd, "server_kb_per_user", "server's memory per user, kB"),
         Row("idle", sizes.idle_users, "server_cpu_percent", f"{sizes.idle_users} silent: CPU, %"),
+    ]
+
+
+def attacks(sizes: Sizes) -> list[tuple[str, int, str, tuple[str, float]]]:
+    """Return each attack: its mode, how many attack, its title, and what is wanted, in ms."""
+    pasted = f"{sizes.pasted / 1e6:.0f} MB pasted to {sizes.idlers} who do not read"
+    return [
+        ("storm", sizes.storm, f"{sizes.storm} programs that connect and vanish", ("p99_ms", 20)),
+        ("flood", sizes.flood, f"{sizes.flood} who flood with 1-byte texts", ("max_ms", 2000)),
+        ("paste", sizes.idlers, pasted, ("max_ms", 400)),
     ]
 
 
@@ -127,29 +154,39 @@ def goals(results: Results) -> list[Goal]:
 
     goals = []
     for count in sizes.single_users:
-        for other, bound in (("asyncio", 1), ("forwarder", 1.25)):
+        for other, bound in (("batched", 1), ("forwarder", 1.5)):
             ratio = against(other, "single", count, "p50_ms")
             title = f"p50 of one message to {count} users, against {SERVERS[other].title}"
             goals.append(Goal(title, ratio, bound))
-    rate = f"p99 at {sizes.rate:.0f} messages/s to {users} users"
-    goals += [
-        Goal(f"{rate}, {senders} talk, ms", found(mode, users, "p99_ms"), 10)
-        for mode, senders in (("rate", "all"), ("talkers", sizes.senders))
-    ]
-    speed = ("saturation", users, "deliveries_per_s")
-    crowd, idle = ("crowd", sizes.crowd), ("idle", sizes.idle_users)
+    for mode, senders in (("rate", "all"), ("talkers", sizes.senders)):
+        for key in ("p50_ms", "p99_ms"):
+            title = f"{key[:3]} at {sizes.rate:.0f} messages/s to {users} users, {senders} talk"
+            ratio = against("batched", mode, users, key)
+            goals.append(Goal(f"{title}, against {SERVERS['batched'].title}", ratio, 1))
+        goals.append(Goal(f"{title}, ms", found(mode, users, "p99_ms"), 10))
     slower = against("asyncio", "rate", users, "p99_ms")
-    others = sizes.crowd - 1
-    return [
-        *goals,
-        Goal(f"{rate}, all talk, against asyncio", slower, 0.02),
-        Goal("deliveries/s at saturation, against asyncio", against("asyncio", *speed), 20, True),
-        Goal("the same, against asyncio, batches (an aim)", against("batched", *speed), 1, True),
-        Goal(f"of {others} others reached", found(*crowd, "received"), others, True),
-        Goal(f"until {sizes.crowd} have joined, s", found(*crowd, "join_seconds"), 60),
-        Goal("memory for each of them, kB", found(*crowd, "server_kb_per_user"), 40),
-        Goal(f"{idle[1]} silent users: CPU, %", found(*idle, "server_cpu_percent"), 0.5),
-    ]
+    goals.append(
+        Goal(f"p99 at {sizes.rate:.0f} messages/s, all talk, against asyncio", slower, 0.02)
+    )
+    for mode, talkers in (("monologue", "one talker"), ("saturation", f"{sizes.senders} talkers")):
+        title = f"deliveries/s, {talkers}, against {SERVERS['batched'].title} (aim: 1)"
+        ratio = against("batched", mode, users, "deliveries_per_s")
+        goals.append(Goal(title, ratio, 0.85, True))
+    faster = against("asyncio", "saturation", users, "deliveries_per_s")
+    goals.append(Goal("the same, against asyncio", faster, 20, True))
+    for mode, attackers, title, (key, bound) in attacks(sizes):
+        goals.append(Goal(f"{key[:3]} amid {title}, ms", found(mode, attackers, key), bound))
+    for crowd in sizes.crowds:
+        seconds = 5 if crowd <= SOON else 120
+        goals += [
+            Goal(
+                f"of {crowd - 1} others reached", found("crowd", crowd, "received"), crowd - 1, True
+            ),
+            Goal(f"until {crowd} have joined, s", found("crowd", crowd, "join_seconds"), seconds),
+            Goal("memory for each of them, kB", found("crowd", crowd, "server_kb_per_user"), 40),
+        ]
+    silent = found("idle", sizes.idle_users, "server_cpu_percent")
+    return [*goals, Goal(f"{sizes.idle_users} silent users: CPU, %", silent, 0.5)]
 
 
 def notes(results: Results) -> list[str]:

@@ -1,5 +1,6 @@
 """A mode of the load generator: as many messages as the server takes."""
 
+import math
 import selectors
 import time
 
@@ -28,11 +29,16 @@ class Talker:
     def talk(self) -> None:
         """Send as much as the socket takes of the next block."""
         if not self.waiting and not self.silent:
-            self.waiting = memoryview(messages(self.dialect, self.prepared, BLOCK))
-            self.prepared += BLOCK
+            self.waiting = memoryview(self.more())
         size = send(self.user, self.waiting)
         self.waiting = self.waiting[size:]
         self.sent += size
+
+    def more(self) -> bytes:
+        """Return the next block."""
+        block = messages(self.dialect, self.prepared, BLOCK)
+        self.prepared += BLOCK
+        return block
 
     def fall_silent(self) -> None:
         """Keep no more than the rest of the message that is on its way."""
@@ -47,10 +53,10 @@ class Talker:
 class SaturationRun:
     """Senders send what the server takes; recipients count bytes, and look at samples."""
 
-    def __init__(self, gathering: Gathering, settings: Settings) -> None:
+    def __init__(self, gathering: Gathering, talkers: list[Talker]) -> None:
         users, self.dialect = gathering.users, gathering.dialect
         self.selector, self.users = gathering.selector, users
-        self.talkers = {user: Talker(user, self.dialect) for user in users[: settings.senders]}
+        self.talkers = {talker.user: talker for talker in talkers}
         self.by_nick = {user.nick.encode(): talker for user, talker in self.talkers.items()}
         self.size = len(self.dialect.delivered(users[0].nick, self.dialect.payload(0)))
         self.buffer = bytearray(BUFFER)
@@ -131,7 +137,8 @@ class SaturationRun:
 
 def run_saturation(gathering: Gathering, settings: Settings) -> dict:
     """As fast as the server takes it: deliveries per second, counted where they arrive."""
-    run = SaturationRun(gathering, settings)
+    speakers = gathering.users[: settings.senders]
+    run = SaturationRun(gathering, [Talker(user, gathering.dialect) for user in speakers])
     run.run(settings.warm_up)
     meter, start, before = Meter(settings.pid), time.perf_counter(), run.deliveries()
     run.run(settings.seconds)
@@ -141,8 +148,11 @@ def run_saturation(gathering: Gathering, settings: Settings) -> dict:
     received, expected = run.deliveries(), run.expected()
     if received > expected:
         raise LoadError(f"{received:.0f} deliveries of {expected} messages")
+    speed = counted / elapsed
+    if "server_cpu_percent" in busy:
+        busy["us_per_delivery"] = 1e4 * busy["server_cpu_percent"] / speed if speed else math.inf
     return {
-        "deliveries_per_s": counted / elapsed,
+        "deliveries_per_s": speed,
         "received": int(received),
         "expected": expected,
         "all_arrived": received == expected,  # False: some were still under way

@@ -7,7 +7,8 @@ import numpy as np
 
 from bench.dialects import DIALECTS, DIGITS, PAYLOAD
 
-MODES = ("single", "rate", "stall", "saturation", "crowd", "idle")
+ATTACKS = ("storm", "flood", "paste")  # modes in which others do their worst beside the users
+MODES = ("single", "rate", "stall", "saturation", "crowd", "idle", *ATTACKS)
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Settings:
     drain: float = 2.0  # for which deliveries are awaited after the last message
     stall_at: float = 1.0  # when the last user stops reading, in mode "stall"
     joining: float = 60.0  # for all users to join
+    attackers: int = 0  # programs of a storm, users of a flood, those who do not read a paste
+    pasted: int = 20_000_000  # bytes, in mode "paste"
     pid: int | None = None  # of the server, to see its memory and its use of the processor
     processor: int | None = None  # on which to stay, without sleeping in mode "single"
     samples: str | None = None  # file for the latencies in milliseconds, float32, `.npy`; in
@@ -50,6 +53,10 @@ class Settings:
             raise ValueError(f"a payload has at least {DIGITS + 2} bytes")
         if self.mode == "stall" and self.users < 3:
             raise ValueError("mode stall needs a sender, a healthy reader and one who stops")
+        if self.mode in ATTACKS and (self.users, self.senders) != (2, 1):
+            raise ValueError("beside attackers, one user talks and one listens")
+        if self.mode in ATTACKS and (self.attackers < 1 or self.pasted < 1):
+            raise ValueError("no attack without attackers")
         waits = (self.drain, self.warm_up, self.uncounted)
         if min(self.messages, self.rate, self.seconds) <= 0 or min(waits) < 0:
             raise ValueError("numbers and times must be positive")

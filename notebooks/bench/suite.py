@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from bench import processors
 from bench.load import raise_file_limit
 from bench.servers import HERE, SERVERS, STOP, Server, ServerError, missing, running, stop
-from bench.settings import Settings
+from bench.settings import ATTACKS, Settings
 
 MOST_MESSAGES = 2000  # in mode "single"
 SPARE_FILES = 200  # descriptors that a process needs for other things than users
+JOINING = 150  # seconds for all users to join
 DISTURBED = 25  # percent of a core that other processes may use
 CHATS = ("asyncio", "batched", "step3", "step4")
 MODES = {
@@ -23,10 +24,17 @@ MODES = {
     "rate": ("forwarder", *CHATS, "uvloop", "single"),  # all users talk
     "talkers": ("forwarder", *CHATS, "single"),  # some of them talk, at the same rate
     "saturation": ("forwarder", *CHATS, "uvloop", "single", "ngircd"),
+    "monologue": ("forwarder", *CHATS),  # the same from one talker
+    "storm": ("batched", "step4"),
+    "flood": ("batched", "step4"),
+    "paste": ("batched", "step4"),
     "crowd": ("step4",),
     "idle": ("asyncio", "step4"),
 }
-LOADS = {"talkers": "rate"}  # the mode of the load generator, where it has another name
+LOADS = {
+    "talkers": "rate",
+    "monologue": "saturation",
+}  # the mode of the load generator, where it has another name
 ONCE = ("crowd", "idle")  # long, and steady: not repeated
 
 
@@ -44,7 +52,14 @@ class Sizes:
     saturation_seconds: float = 1.0
     warm_up: float = 0.5
     drain: float = 1.0
-    crowd: int = 5000
+    crowds: tuple[int, ...] = (1000, 5000)
+    storm: int = 4  # programs that connect, say a word and vanish
+    flood: int = 1000  # users who send messages of one byte
+    idlers: int = 10  # who do not read what another one pastes
+    pasted: int = 20_000_000  # bytes
+    attack_seconds: float = 5.0
+    attack_rate: float = 100.0  # messages per second from the one who talks amid attackers
+    attack_drain: float = 5.0
     idle_users: int = 1000
     idle_seconds: float = 5.0
 
@@ -58,7 +73,11 @@ QUICK = Sizes(
     saturation_seconds=0.6,
     warm_up=0.3,
     drain=0.8,
-    crowd=500,
+    crowds=(500,),
+    flood=200,
+    pasted=4_000_000,
+    attack_seconds=1.0,
+    attack_drain=2.0,
     idle_users=200,
     idle_seconds=1.0,
 )
@@ -70,7 +89,7 @@ class Case:
 
     mode: str
     server: str
-    users: int
+    users: int  # or attackers
 
     def __str__(self) -> str:
         return f"{self.mode}, {self.users} users, {SERVERS[self.server].title}"
@@ -83,8 +102,11 @@ def plan(
     chance = random.Random(seed)
     users = {
         "single": sizes.single_users,
-        "crowd": (sizes.crowd,),
+        "crowd": sizes.crowds,
         "idle": (sizes.idle_users,),
+        "storm": (sizes.storm,),
+        "flood": (sizes.flood,),
+        "paste": (sizes.idlers,),
     }
     cases = []
     for turn in range(repeat):
@@ -100,21 +122,35 @@ def plan(
 
 def settings(case: Case, sizes: Sizes) -> dict:
     """Return what the load generator is to do in a case."""
+    if case.mode in ATTACKS:
+        return {
+            "mode": case.mode,
+            "users": 2,  # an honest pair
+            "senders": 1,
+            "attackers": case.users,
+            "pasted": sizes.pasted,
+            "rate": sizes.attack_rate,
+            "seconds": sizes.attack_seconds,
+            "drain": sizes.attack_drain,
+        }
+    senders = {"rate": case.users, "monologue": 1}
     seconds = {
         "rate": sizes.rate_seconds,
         "talkers": sizes.rate_seconds,
         "saturation": sizes.saturation_seconds,
+        "monologue": sizes.saturation_seconds,
         "idle": sizes.idle_seconds,
     }
     return {
         "mode": LOADS.get(case.mode, case.mode),
         "users": case.users,
-        "senders": case.users if case.mode == "rate" else min(sizes.senders, case.users),
+        "senders": senders.get(case.mode, min(sizes.senders, case.users)),
         "messages": min(sizes.deliveries // case.users, MOST_MESSAGES),
         "rate": sizes.rate,
         "seconds": seconds.get(case.mode, 1.0),
         "warm_up": sizes.warm_up,
         "drain": sizes.drain,
+        "joining": JOINING,
     }
 
 
@@ -126,8 +162,9 @@ def put_load_on(server: Server, task: dict, patience: float = STOP, pinned: bool
     if the system can do that. What fails returns {"error": why}.
     """
     limit = raise_file_limit()
-    if task["users"] + SPARE_FILES > limit:
-        return {"error": f"{task['users']} users need more open files than the system's {limit}"}
+    users = task["users"] + task.get("attackers", 0)
+    if users + SPARE_FILES > limit:
+        return {"error": f"{users} users need more open files than the system's {limit}"}
     ours, theirs = (processors.pair() if pinned else None) or (None, None)
     try:
         with generator() as process, running(server, patience, ours) as found:
@@ -160,7 +197,7 @@ def generator() -> Iterator[subprocess.Popen]:
 def generate(process: subprocess.Popen, task: dict) -> dict:
     """Give the load generator its task and return its results."""
     known = Settings(**task)
-    patience = 120 + known.seconds + known.warm_up + known.drain
+    patience = 60 + known.joining + known.seconds + known.warm_up + known.drain
     try:
         output, errors = process.communicate(json.dumps(task), timeout=patience)
     except subprocess.TimeoutExpired:

@@ -19,9 +19,9 @@ class LoadError(Exception):
 class User:
     """One connection to the server, and the nickname that it uses."""
 
-    def __init__(self, index: int, connection: socket.socket) -> None:
+    def __init__(self, index: int, nick: str, connection: socket.socket) -> None:
         self.index = index
-        self.nick = nickname(index)
+        self.nick = nick
         self.connection = connection
 
     def receive(self, buffer: bytearray | memoryview) -> int:
@@ -52,17 +52,20 @@ def count_newlines(data: np.ndarray) -> int:
     return int(np.count_nonzero(data == ord("\n")))
 
 
-def nickname(index: int) -> str:
+def nickname(index: int, letter: str) -> str:
     """Return a nickname; all have one length, so that messages have, too."""
-    return f"u{index:05d}"
+    return f"{letter}{index:05d}"
 
 
 class Gathering:
     """Users, and the bytes that each of them is still to see."""
 
-    def __init__(self, address: tuple[str, int], dialect: Raw, seconds: float) -> None:
+    def __init__(
+        self, address: tuple[str, int], dialect: Raw, seconds: float, letter: str = "u"
+    ) -> None:
         self.address = address
         self.dialect = dialect
+        self.letter = letter  # with which their nicknames begin
         self.deadline = time.monotonic() + seconds
         self.users: list[User] = []
         self.awaited: dict[User, bytes] = {}
@@ -83,13 +86,14 @@ class Gathering:
     def connect(self, index: int) -> User:
         """Connect one user and send what a newcomer sends."""
         seconds = max(self.deadline - time.monotonic(), 1e-3)
+        nick = nickname(index, self.letter)
         try:
             connection = socket.create_connection(self.address, seconds)
         except OSError as error:
-            raise LoadError(f"{nickname(index)} cannot connect: {error}") from None
+            raise LoadError(f"{nick} cannot connect: {error}") from None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
-        user = User(index, connection)
+        user = User(index, nick, connection)
         self.users.append(user)
         self.selector.register(connection, selectors.EVENT_READ, user)
         if hello := self.dialect.hello(user.nick):
