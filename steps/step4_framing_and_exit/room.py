@@ -21,6 +21,7 @@ BATCH_PART = 8  # a batch takes an eighth of an outbox: nobody is cut off for on
 SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
 RETRY = 0.01  # seconds until what is left in an outbox is offered again
 TICK = 0.25  # seconds: nobody sleeps longer, so that a stop is noticed
+NAMES_A_FRAME = 400  # each has 32 letters of 4 bytes at most, and ", "
 QUESTION = "* enter your nickname"
 HELP = "* commands: /who (who is here), /quit (leave), /help (this line)"
 
@@ -38,7 +39,7 @@ class Room:
         self.newcomers: dict[User, float] = {}  # those without a nickname, and their deadlines
         self.users: dict[str, User] = {}  # the registry: those who have joined, by nickname
         self.said: list[tuple[User, bytes]] = []  # authors and frames that wait to be sent
-        self.size = 0  # bytes said and told since the last `let_catch_up`
+        self.size = 0  # bytes said and told: the end of a batch, and how long to wait for readers
         self.behind = 0  # bytes in the fullest outbox
         self.stopping = False
 
@@ -138,9 +139,10 @@ class Room:
                 self.tell(user, f"* unknown command: {word}, try /help")
 
     def online(self) -> list[str]:
-        """Return the lines that name all users. One frame holds 400 names of any letters."""
+        """Return the lines that name all users: one frame might be too small for so many."""
         nicks = [user.nick for user in self.users.values()]
-        return [f"* online: {', '.join(nicks[i : i + 400])}" for i in range(0, len(nicks), 400)]
+        parts = [nicks[i : i + NAMES_A_FRAME] for i in range(0, len(nicks), NAMES_A_FRAME)]
+        return [f"* online: {', '.join(part)}" for part in parts]
 
     def say(self, author: User, text: str) -> None:
         """Note a line for all users but its author; `send_said` sends it."""
@@ -153,7 +155,7 @@ class Room:
         self.size += len(frame)
 
     def tell(self, user: User, *lines: str) -> None:
-        """Send one user what others have said and it has not got yet, then lines of our own."""
+        """Send one user what others have said and it has not got yet, and then our own lines."""
         frames = []
         if user.nick:
             frames = [frame for author, frame in self.said[user.seen :] if author is not user]
@@ -168,9 +170,11 @@ class Room:
         self.tell(user, f"* {reason}")
         user.reason = reason
         user.send_rest()
-        if not self.newcomers.pop(user, None):
+        if user.nick:
             del self.users[user.nick.casefold()]
             self.say(user, f"* {user.nick} left")
+        else:
+            del self.newcomers[user]
 
     def dismiss(self, user: User, reason: str) -> None:
         """Let a user go whose thread may wait for more."""

@@ -20,7 +20,7 @@ from room import TICK, Room, command
 from user import User
 
 MUCH = 1_000  # bytes: more than a person types at once
-DAY = 86_400  # seconds
+DAY = 86_400  # seconds: the longest --login-timeout; no infinity
 
 # A peer that has vanished does not answer: notice it within a minute.
 KEEPALIVE = {
