@@ -96,6 +96,8 @@ def arrive(settings: Settings, count: int, letter: str) -> Gathering:
 def flood(settings: Settings, number: int, done) -> None:
     """Be many users who send messages of one byte as fast as the server takes them."""
     gathering = arrive(settings, settings.attackers, "f")
+    for user in gathering.users:
+        user.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
     talkers = [Babbler(user, gathering.dialect, ONE_BYTE) for user in gathering.users]
     Babble(gathering, talkers).last(done)
 
