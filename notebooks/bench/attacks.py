@@ -25,7 +25,7 @@ NOISE = 64_000_000  # bytes of the others that each of the pair may get
 ONE_BYTE = b"x"  # a text of the flood
 LINE = b"x" * 100  # a text of the paste
 BLOCK = 1000  # texts that are handed over at once
-SMALL = 65_536  # bytes that the system may keep for one who does not read
+SMALL = 65_536  # bytes of an attacker that the system may keep: the rest is with the server
 
 
 class PairRun(RateRun):
@@ -96,6 +96,8 @@ def arrive(settings: Settings, count: int, letter: str) -> Gathering:
 def flood(settings: Settings, number: int, done) -> None:
     """Be many users who send messages of one byte as fast as the server takes them."""
     gathering = arrive(settings, settings.attackers, "f")
+    for user in gathering.users:
+        user.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
     talkers = [Babbler(user, gathering.dialect, ONE_BYTE) for user in gathering.users]
     Babble(gathering, talkers).last(done)
 
