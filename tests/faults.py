@@ -289,7 +289,7 @@ FAULTS = [
     # step 4: user
     Fault("4: the rest of a partial send is lost", "4u", "            self.outbox.append(memoryview(data))  #", "            pass  #"),
     Fault("4: the whole is sent again after a partial send", "4u", "            data = data[self.send_now(data) :]", "            data = data if self.send_now(data) < len(data) else b''"),
-    Fault("4: what waits is overtaken", "4u", "        if not self.outbox:  # else older bytes go first\n", "        if True:\n"),
+    Fault("4: what waits is overtaken", "4u", "        if data and not self.outbox:  # else older bytes go first\n", "        if True:\n"),
     Fault("4: the rest of the rest is lost", "4u", "            if not self.outbox[0]:\n                self.outbox.popleft()\n", "            self.outbox.popleft()\n"),
     Fault("4: the rest is sent twice", "4u", "            self.outbox[0] = self.outbox[0][sent:]\n            if not self.outbox[0]:\n", "            if sent == len(self.outbox[0]):\n"),
     Fault("4: what waits is counted wrong", "4u", "            self.waiting -= sent\n", ""),

@@ -258,3 +258,13 @@ def test_a_mistake_in_an_event_costs_its_user_the_place_and_nobody_else(room, en
     ann.hears("* bob joined", "* bob left")
     bob.hears("* internal error")
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_who_has_nothing_to_be_sent_costs_no_send(room, enter):
+    ann = enter("ann")
+    room.send_out()
+    sent = []
+    ann.user.send_now = lambda data: sent.append(bytes(data)) or len(data)
+    ann.says("to nobody")
+    room.send_out()
+    assert sent == []

@@ -31,7 +31,7 @@ class User:
 
     def send(self, data: bytes) -> None:
         """Send `data` without waiting; what the system does not take waits in the outbox."""
-        if not self.outbox:  # else older bytes go first
+        if data and not self.outbox:  # else older bytes go first
             data = data[self.send_now(data) :]
         if data:
             self.outbox.append(memoryview(data))  # no copy: all outboxes share these bytes
