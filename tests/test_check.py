@@ -611,6 +611,14 @@ def test_a_name_of_the_recipient_is_told_as_such(pair):
 
 
 @isolated
+def test_a_name_that_is_read_with_a_lock_held_is_told_as_such(pair):
+    reads = "        name = conn.recv(1024).decode()\n"
+    folder = pair("lock_twice", server=(reads, f"        with lock:\n    {reads}"))
+    report = report_on(folder, "--only", "silent")
+    assert verdict(report, "silent") == ("fail", "locked")
+
+
+@isolated
 @pytest.mark.parametrize("way", ["Bye!", "quit()", "__out", "хватит"])
 def test_words_that_the_client_names_are_tried_first(pair, way):
     folder = pair("right_json", client=("/выход", way))

@@ -92,8 +92,9 @@ ERRORS = [
      "обходите копию (for c in list(clients)) или собирайте ушедших и удаляйте после цикла."),
     (r"x not in list|\.remove\(|KeyError", "Того, кого удаляют или ищут, там уже (или ещё) нет: "
      "проверьте, кто добавляет и кто удаляет, и делайте это в одном месте (finally)."),
-    (r"Bad file descriptor|WinError 10038|not a socket", "Сокет закрыт, но остался в списке или "
-     "его ещё читают: удаляйте его из списка вместе с close, а после ошибки выходите из цикла."),
+    (r"Bad file descriptor|descriptor cannot be a negative|WinError 10038|not a socket",
+     "Сокет закрыт, но остался в списке или его ещё читают: удаляйте его из списка вместе с "
+     "close, а после ошибки выходите из цикла."),
     (r"Broken pipe|BrokenPipe|ConnectionReset|ConnectionAborted|WinError 1005[34]|reset by peer",
      "Соединение с ушедшим оборвано (сброс, RST): исключение надо перехватить (except OSError) "
      "там, где вызваны recv и send этого соединения, удалить его и закрыть."),
@@ -323,15 +324,34 @@ class Examiner:
                 "поток выполнения, в котором оно возникло, на этом завершается."
             ).format(**error)
         elif told:
-            found = f"Сервер сообщает: {told}"
+            found = f"Сервер сообщает: {told}."
         line = "{code} {error}".format(**error) if error else told
         meaning = next((text for fits, text in ERRORS if re.search(fits, line)), "")
         parts = [found, meaning if found else "", LOCKED if self.a_lock_was_kept() else ""]
         return " ".join(part for part in parts if part)
 
+    def held_up(self, failure: Failure) -> Failure:
+        """Return a failure with the verdict that tells what keeps others from being served."""
+        workers = self.pool()
+        sitting = len(self.now.people) + len(self.now.bare)
+        verdict = "pool" if workers and sitting > workers else failure.verdict
+        verdict = "locked" if verdict != "pool" and self.a_lock_was_kept() else verdict
+        return Failure(verdict, *failure.screens, **failure.values)
+
+    def pool(self) -> int:
+        """Return how many threads a pool in the submission has, or 0: none, or one that grows."""
+        found = re.search(r"Pool\w*\((?:\w+\s*=\s*)?(\w+)", self.pair.sources)
+        if not found or not self.has(r"\.(?:submit|apply_async|execute|map\w*)\("):
+            return 0
+        named = re.search(rf"^\s*{found[1]}\s*=\s*(\d+)", self.pair.sources, re.M)
+        number = named[1] if named else found[1]
+        return int(number) if number.isdigit() else 0
+
     def a_lock_was_kept(self) -> bool:
         """Return whether more of the server's threads wait for a lock than before the check."""
-        if not self.has(r"lock|mutex|synchronized|acquire") or self.has(r"Pool|queue\.|asyncio"):
+        if not self.has(r"lock|mutex|synchronized|acquire") or self.has(r"queue\.|asyncio"):
+            return False
+        if self.pool():  # its idle threads wait for one, too
             return False
         return system.waiting_for_locks(self.now.server.family()) > self.locks
 

@@ -208,6 +208,8 @@ def author(ex: Examiner) -> str | None:
         "deaf": "Сервер пересылает сообщение не всем: третьего участника нет в списке для "
         "рассылки.",
         "pool": POOL,
+        "locked": "Остальные ждут блокировки, которую никто не освобождает: под блокировкой не "
+        "вызывайте recv и не захватывайте её второй раз.",
     },
     STEP3,
     waits_for="talk",
@@ -222,12 +224,12 @@ def third(ex: Examiner) -> None:
     now.calm()
     for attempt in range(2):
         try:
-            ex.must_hear("pool" if ex.has(r"Pool\w*\(") else "unheard", "carl", "ann", "bob")
+            ex.must_hear("unheard", "carl", "ann", "bob")
             ex.must_hear("deaf", "ann", "carl", "bob")
             return
-        except Failure:
+        except Failure as failure:
             if attempt:
-                raise
+                raise ex.held_up(failure) from None
 
 
 @check(
@@ -421,7 +423,8 @@ def letters(ex: Examiner) -> str:
             continue
         broken = re.search("\ufffd|UnicodeDecodeError|can't decode byte", raw + now.server.raw())
         came = letters_that_came(raw, ALPHABET)
-        lost = settled and came < len(LETTERS)
+        unsure = 8 * len(bob.lines(before))  # where a piece begins or ends, some are not counted
+        lost = settled and came < len(LETTERS) - unsure
         ascii_only = not came and ex.has(r"[\"'](us-)?ascii[\"']")
         verdict = "ascii" if ascii_only else "garbled" if broken else "lost" if lost else "pieces"
         raise Failure(verdict, ("bob", before), came=came)

@@ -28,7 +28,8 @@ from tools.check.reading import visible
 VERSION = 2
 MOST_SECONDS = {True: 200, False: 600}  # without namespaces a port may be held for a minute
 FOR_MORE = 120  # seconds after which no check is begun that does not count
-PRECISE = {"late", "not_who", "after_enter"}  # verdicts that tell more than an error of the server
+# Verdicts that tell more than an error of the server does:
+PRECISE = (*("late", "not_who", "after_enter", "none"), *("crashes", "hangs", "pool", "locked"))
 
 running: set[subprocess.Popen] = set()  # the processes of the trials
 
