@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.check import find, guard, system
+from tools.check import find, guard, system, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend, needed
 from tools.check.examiner import ERRORS
 from tools.check.group import harmless
+from tools.check.page import Page
 from tools.check.reading import (
     bare,
     draw,
@@ -778,6 +779,17 @@ def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environm
         assert terminal.wait() == 0
     assert ("\x1b[32m" in written) == coloured
     assert "✓" in written
+
+
+def test_what_was_not_run_is_not_said_to_have_passed():
+    def result(name: str, status: str) -> dict:
+        verdict = {"id": name, "title": name, "graded": True, "status": status, "note": ""}
+        return verdict | {"waits_for": None, "story": None, "costs": False}
+
+    page = Page(to_screen=False)
+    checks = [result("start", "pass"), result("idle", "not_run")]
+    page.summary(trial.report(None, checks, "", "", [], 1.0))
+    assert page.text[-1] == "Все основные проверки пройдены, кроме непроверенных: idle."
 
 
 # A class

@@ -161,7 +161,7 @@ def copy(folder: Path, target: Path) -> None:
                 f"Папка слишком велика: {size // 1_000_000} МБ. Назовите папку, в которой лежат "
                 "только сервер и клиент.",
             )
-        shutil.copytree(folder, target, ignore=uncopied, symlinks=True)
+        shutil.copytree(folder, target, symlinks=True, ignore=uncopied, copy_function=shutil.copy)
     except OSError as error:
         if isinstance(error, shutil.Error):  # copytree has a list of them
             file, _, reason = error.args[0][0]

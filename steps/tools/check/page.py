@@ -135,7 +135,9 @@ class Page:
         elif only:
             self.line(f"Проверено только «{only}» и то, без чего эта проверка невозможна.")
         elif report["of"]:
-            self.line(self.paint("Все основные проверки пройдены.", BOLD))
+            skipped = [e["id"] for e in checks if e["graded"] and e["status"] == "not_run"]
+            but = f", кроме непроверенных: {', '.join(skipped)}" if skipped else ""
+            self.line(self.paint(f"Все основные проверки пройдены{but}.", BOLD))
 
 
 def kind_of(result: dict) -> str:
