@@ -52,8 +52,6 @@ def run_tests() -> dict:
 
 def judged(folder: Path) -> dict:
     """Return what `python3 steps check` says of a pair."""
-    from tools.check.words import Words
-
     print(f"steps check {folder.name} … ", end="", flush=True)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "verdicts.json")
@@ -64,13 +62,13 @@ def judged(folder: Path) -> dict:
         raise Problem(f"проверка {folder.name} не состоялась: {reason}")
     print(f"{found['score']} из {found['of']}", flush=True)
     hints = [check["status"] for check in found["checks"] if not check["graded"]]
-    failed = [check["id"] for check in found["checks"] if check["status"] == "fail"]
+    failed = [check["title"] for check in found["checks"] if check["status"] == "fail"]
     return {
         "passed": found["score"],
         "of": found["of"],
         "hints": hints.count("pass"),
         "of_hints": len(hints),
-        "failed": Words("ru").title(failed[0]) if failed else "—",
+        "failed": failed[0] if failed else "—",
     }
 
 

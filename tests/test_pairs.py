@@ -9,7 +9,8 @@ import pytest
 PAIRS = Path(__file__).parent / "pairs"
 IDS = (
     *("start", "talk", "author", "third", "joined", "left", "silent", "idle", "survives"),
-    *("lines", "letters", "stalled", "name", "word", "stop", "restart"),
+    *("empty", "twice", "word", "stop", "restart"),
+    *("lines", "letters", "stalled", "name", "bare", "reset"),
 )
 EXPECTED = json.loads((PAIRS / "expected.json").read_text("utf-8"))
 FOLDERS = sorted(each.name for each in PAIRS.iterdir() if each.is_dir())

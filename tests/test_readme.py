@@ -297,8 +297,9 @@ def test_the_top_level_holds_what_was_asked_for_and_nothing_else():
 
 
 def test_the_sections_that_the_checker_names_are_in_the_guides():
-    words = (ROOT / "steps" / "tools" / "check" / "words.py").read_text("utf-8")
-    named = re.findall(r"шаг (\d), раздел «(.+?)»", words)
-    assert named
-    for step, section in named:
-        assert f"\n## {section}\n" in GUIDES[int(step) - 1].read_text("utf-8"), section
+    from tools.check.asks import CHECKS
+
+    assert CHECKS
+    for each in CHECKS.values():
+        file, heading = each.read
+        assert f"\n## {heading}\n" in (ROOT / "steps" / file).read_text("utf-8"), each.name

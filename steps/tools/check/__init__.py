@@ -1,16 +1,30 @@
-"""Checks any chat, in any language, by what people see on their screens.
+"""The checker: runs any chat, in any language, and judges it by what people see on their screens.
 
-find.py      which file is the server, which one the client
-isolate.py   namespaces and limits: what foreign code cannot reach
-session.py   a program in a process of its own, at a terminal of its own
-screen.py    what the bytes of a program look like on a screen
-reading.py   what a line on a screen means: a question, an author, news
-room.py      a server and the people who sit at its clients
-checks.py    the checks, in their order
-words.py     all texts, in Russian and English
-inner.py     the process that runs one pair and tells the outer one what it sees
-outer.py     starts the inner process, bounds its time, ends all that it left
-report.py    shows the verdicts: while they come, and as a table
-class_.py    a folder of submissions, a table for the teacher
-main.py      the command line
+How a check runs:
+
+    main.py ── one folder ──┐             python3 steps check FOLDER
+    group.py ─ a class ─────┤             ... --class FOLDER: a table, a page, a text for each
+                            │
+    find.py     which file is the server, which one the client
+                            │
+    trial.py    starts a process for this submission, with a secret, in namespaces ...
+                            │        ▲
+     settings (stdin)       ▼        │  events (stdout), each behind the secret
+    ┌ guard.py ── no way out, a copy in memory, all else hidden or read-only ───────────┐
+    │ trial.py    ... and is that process: it runs the checks in their order (asks.py)  │
+    │     │                                                                             │
+    │ examiner.py     notes what was done; takes the pictures when a check fails        │
+    │     │                                                                             │
+    │ conversation.py     a server in a network of its own, people at its clients       │
+    │     │                                                                             │
+    │ process.py ── keyboard ──► ┌ no rights, read-only ┐ ◄── system.py  what the system│
+    │     ▲                      │ server.py, client.py │       tells: sockets, threads, │
+    │     └───── screen ◄─────── └──────────────────────┘       processor time          │
+    │ reading.py      what people make of a screen: lines, a question, an author, news  │
+    └───────────────────────────────────────────────────────────────────────────────────┘
+                            │
+    page.py     shows the verdicts, each with its story
+
+Two layers. What a run is: all of the above. What a check asks: talking.py and coming.py, where each
+check stands with its words: what should be seen, the likely cause for each verdict, where to read.
 """

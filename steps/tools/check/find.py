@@ -7,7 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 RUNNERS = {  # how a source file is started
@@ -29,6 +30,7 @@ SKIPPED = {
 }
 LEAST = 1.0  # points of a file that may be the server or the client
 MOST_FILES, MOST_DEPTH, MOST_BYTES = 400, 4, 200_000
+MOST_COPIED = 40_000_000  # bytes of a submission
 LISTENS = re.compile(
     r"\.listen\s*\(|socketserver|start_server|create_server|ServerSocket|TCPServer|net\.Listen"
     r"|reuse_port|\blisten\s*\("
@@ -49,12 +51,12 @@ DOES_SOMETHING = re.compile(  # not only imports, functions and classes
 LITERAL = re.compile(r"[\"'](\d{1,3}(?:\.\d{1,3}){3})[\"']")
 
 
-class CannotRun(Exception):
-    """The pair cannot be run; the text says why, in the language of the user."""
+class CannotDrive(Exception):
+    """The programs cannot be driven; `text` says why, `lines` are the last ones of a program."""
 
-    def __init__(self, key: str, **values: object) -> None:
+    def __init__(self, key: str, text: str, lines: Iterable[str] = ()) -> None:
         super().__init__(key)
-        self.key, self.values = key, values
+        self.key, self.text, self.lines = key, text, list(lines)
 
 
 @dataclass
@@ -66,10 +68,27 @@ class Side:
     source: str = ""  # of its own file
     others: list[list[str]] = field(default_factory=list)  # client2.py, client3.py: as client1.py
 
-    def command_of(self, number: int) -> list[str]:
-        """Return how the program of this person is started: the first one is number 0."""
+    def command_of(self, number: int, name: str) -> list[str]:
+        """Return how the program of somebody is started: the first one is number 0.
+
+        In a command of the user {name} stands for the name.
+        """
         commands = [self.command, *self.others]
-        return commands[number % len(commands)]
+        return [word.replace("{name}", name) for word in commands[number % len(commands)]]
+
+    def moved(self, old: Path, new: Path) -> "Side":
+        """Return the same side in a copy of the folder."""
+
+        def word_in_copy(word: str) -> str:
+            inside = Path(word).is_absolute() and Path(word).is_relative_to(old)
+            return str(new / Path(word).relative_to(old)) if inside else word
+
+        return replace(
+            self,
+            command=[word_in_copy(word) for word in self.command],
+            others=[[word_in_copy(word) for word in each] for each in self.others],
+            folder=Path(word_in_copy(str(self.folder))),
+        )
 
     def shown(self) -> str:
         """Return the command as people would type it in its folder."""
@@ -79,13 +98,22 @@ class Side:
 
 
 @dataclass
-class Pair:
+class Submission:
     """What is checked."""
 
     folder: Path
     server: Side
     client: Side
     sources: str = ""  # of all files of the submission
+
+    def moved(self, new: Path) -> "Submission":
+        """Return the same submission in a copy of its folder."""
+        sides = [side.moved(self.folder, new) for side in (self.server, self.client)]
+        return Submission(new, *sides, sources=self.sources)
+
+    def shown(self) -> str:
+        """Return both commands as people would type them."""
+        return f"Сервер: {self.server.shown()}\nКлиент: {self.client.shown()}"
 
     def addresses(self) -> list[str]:
         """Return the addresses in the code that are not the loopback's: at most eight."""
@@ -100,7 +128,7 @@ class Pair:
         return usable[:8]
 
 
-def find(folder: Path, server: str | None = None, client: str | None = None) -> Pair:
+def find(folder: Path, server: str | None = None, client: str | None = None) -> Submission:
     """Find a server and a client in a folder, or take those that the user names."""
     files = sources(folder)
     texts = {path: read(path) for path in files}
@@ -112,7 +140,7 @@ def find(folder: Path, server: str | None = None, client: str | None = None) -> 
         if role not in sides:
             near = Path(sides["server"].command[-1]) if role == "client" else None
             sides[role] = guessed(role, folder, texts, near)
-    return Pair(folder, sides["server"], sides["client"], "\n".join(texts.values()))
+    return Submission(folder, sides["server"], sides["client"], "\n".join(texts.values()))
 
 
 def typed(words: list[str]) -> str:
@@ -120,17 +148,38 @@ def typed(words: list[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
+def copy(folder: Path, target: Path) -> None:
+    """Copy a submission; what is no file, as a named pipe, stays behind. Raises CannotDrive."""
+    size = 0
+    try:
+        for place, folders, files in os.walk(folder):
+            folders[:] = set(folders) - uncopied(place, folders)
+            size += sum(Path(place, each).lstat().st_size for each in files)
+        if size > MOST_COPIED:
+            raise CannotDrive(
+                "too_big",
+                f"Папка слишком велика: {size // 1_000_000} МБ. Назовите папку, в которой лежат "
+                "только сервер и клиент.",
+            )
+        shutil.copytree(folder, target, symlinks=True, ignore=uncopied, copy_function=shutil.copy)
+    except OSError as error:
+        if isinstance(error, shutil.Error):  # copytree has a list of them
+            file, _, reason = error.args[0][0]
+        else:
+            file, reason = error.filename or "", error.strerror
+        text = f"Папку {folder.name} не удалось прочитать целиком ({Path(file).name}: {reason})."
+        raise CannotDrive("unreadable", text) from None
+
+
 def uncopied(folder: str, names: list[str]) -> set[str]:
     """Return what is left out of a copy of a submission; see shutil.copytree."""
-    return {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
+    special = {name for name in names if not is_plain(Path(folder, name))}
+    return special | {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
 
 
-def told(error: OSError) -> str:
-    """Return what is wrong, and with which file; copytree has a list of them."""
-    if isinstance(error, shutil.Error):
-        file, _, reason = error.args[0][0]
-        return f"{Path(file).name}: {reason}"
-    return f"{Path(error.filename or '').name}: {error.strerror}"
+def is_plain(path: Path) -> bool:
+    """Return whether this is a file, a folder or a link: no pipe, no device."""
+    return path.is_symlink() or path.is_file() or path.is_dir()
 
 
 def sources(folder: Path) -> list[Path]:
@@ -170,20 +219,19 @@ def named(command: str, folder: Path) -> Side:
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
-        raise CannotRun("bad_command", command=command) from None
+        words = []
     if not words:
-        raise CannotRun("bad_command", command=command)
+        raise CannotDrive("bad_command", f"Команда не читается: {command}")
     if os.name == "nt":
         words = [word.strip('"') for word in words]
     files = [word for word in words if Path(word).suffix in RUNNERS]
     places = [Path(word) for word in files]
-    path = next((each for each in [*places, *(folder / p for p in places)] if each.is_file()), None)
+    path = next((each for each in [*(folder / p for p in places), *places] if each.is_file()), None)
     if len(words) == 1 and path:
         words = started(path)
     elif path:
         words = [str(path.resolve()) if word == files[0] else word for word in words]
-    if not shutil.which(words[0]) and not (folder / words[0]).exists():
-        raise CannotRun("no_program", program=words[0])
+    check_installed(words[0], folder)
     if words[0] in ("python", "python3") and os.name != "nt":
         words[0] = shutil.which(words[0]) or words[0]
     inside = path and folder.resolve() in path.resolve().parents
@@ -191,11 +239,17 @@ def named(command: str, folder: Path) -> Side:
     return Side(words, place, read(path) if path else "")
 
 
+def check_installed(program: str, folder: Path) -> None:
+    """Raise CannotDrive if there is no such program."""
+    if not shutil.which(program) and not (folder / program).exists():
+        text = f"Программа {program} не установлена на этом компьютере."
+        raise CannotDrive("no_program", text)
+
+
 def started(path: Path) -> list[str]:
     """Return the command that starts a source file."""
     runner = RUNNERS[path.suffix]
-    if not shutil.which(runner[0]):
-        raise CannotRun("no_program", program=runner[0])
+    check_installed(runner[0], path.parent)
     return [*runner, str(path.resolve())]
 
 
@@ -204,13 +258,23 @@ def guessed(role: str, folder: Path, texts: dict[Path, str], near: Path | None) 
     points = {path: score(role, path, texts, near) for path in texts}
     ranked = sorted(texts, key=lambda path: -points[path])
     if not ranked or (points[ranked[0]] < LEAST and not is_named(role, ranked[0])):
-        raise CannotRun(f"no_{role}", folder=folder)
+        who = "Сервер" if role == "server" else "Клиент"
+        text = f'{who} не найден в {folder.name}: назовите файл, --{role} "python3 {role}.py".'
+        raise CannotDrive(f"no_{role}", text)
     best = ranked[0]
     source = texts[best]
     if role == "client" and (window := WINDOWS.search(source + imported(best, texts))):
-        raise CannotRun("window", module=window.group(1), file=best.name)
+        raise has_windows(window.group(1), best.name)
     others = [] if role == "server" else numbered(best, texts)
     return Side(started(best), best.resolve().parent, source, others)
+
+
+def has_windows(module: str, file: str) -> CannotDrive:
+    """Return why a client with windows cannot be driven."""
+    return CannotDrive(
+        "window",
+        f"Клиент с окнами ({module}, {file}): проверка видит только программы в терминале.",
+    )
 
 
 def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:

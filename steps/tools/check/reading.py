@@ -1,7 +1,28 @@
-"""What a line on a screen means to the one who reads it: a question, an author, news."""
+"""What people make of a screen: its lines, a question, an author, news, an error.
 
+Not a whole terminal: a log. It keeps every line that was ever seen, in order, also where the
+program clears the screen or moves the cursor up.
+"""
+
+import itertools
+import os
 import re
 from collections.abc import Iterable
+
+TOKEN = re.compile(
+    r"\x1b\[([0-?]*)[ -/]*([@-~])"  # a control sequence: its numbers, its letter
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # the window's title
+    r"|\x1b[()#%*+ -/][0-~]|\x1b[0-~]"  # character sets, keypad modes
+    r"|([^\x00-\x1f\x7f]+)"  # text
+    r"|([\x00-\x1f\x7f])"  # one control character
+)
+FRAME = re.compile(r'\s*File "(.+?)", line (\d+)')
+LIBRARY = re.compile(r"[\\/]lib(64)?[\\/]|^<", re.IGNORECASE)
+MARKS = re.compile(r"\s+[~^]+\s*$")
+TRACEBACK = re.compile(r"Traceback .*\n(?:[ \t].*\n)*\S.*")
+AN_ERROR = re.compile(r"\w*(?:Error|Exception)\b|\bErrno\b|\bE[A-Z]{5,}\b")
+NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+LETTER = re.compile(r"[^\W\d_]")
 
 # What a program may ask for. The first pattern that fits decides.
 KINDS = {
@@ -10,10 +31,10 @@ KINDS = {
     "host": r"\bhost|\bip\b|ip[- ]?addr|\baddress\b|server name|name of the server|\bserver\b"
     r"|хост|\bадрес|айпи|\bсервер",
     "password": r"passw|парол|passphrase",
-    "message": r"message|\bmsg\b|\btext\b|сообщени|\bтекст|^you\b|^me\b|^вы\b|^я\b|say something",
     "name": r"nick|\bnames?\b|user ?names?|имя|имени|имен\b|\bник|псевдоним|логин|login|\balias"
     r"|handle|who are you|as whom|call you|как (вас|тебя) (зовут|называть)|представ|\buser\b"
     r"|кто вы|кто ты|your id\b|\bnombre|usuario|\bnom\b|pseudo|benutzer|\bnome\b|kullan",
+    "message": r"message|\bmsg\b|\btext\b|сообщени|\bтекст|^you\b|^me\b|^вы\b|^я\b|say something",
     "room": r"\broom|channel|group|комнат|канал|групп",
 }
 ORDERS = re.compile(
@@ -28,14 +49,136 @@ TAKEN = re.compile(
     r"|занят|уже|использу|существует|друго|недоступ|повтор",
     re.IGNORECASE,
 )
-TIME = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[AP]M)?")
+TIME = re.compile(  # of day, or a date; no part of an address
+    r"(?<![\d.:])(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?!\.?\d)"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?: ?[AP]M)?(?![\d.]*:?\d))"
+)
+
+
+# Lines
+
+
+def draw(raw: str) -> list[str]:
+    """Return the lines that `raw` draws; the last one is the line the cursor is in."""
+    lines, row, column = [], "", 0
+    for match in TOKEN.finditer(raw):
+        numbers, letter, text, control = match.groups()
+        if text:
+            row = row[:column].ljust(column) + text + row[column + len(text) :]
+            column += len(text)
+        elif control == "\n":
+            lines.append(row)
+            row, column = "", 0
+        elif control == "\r":
+            column = 0
+        elif control == "\b":
+            column = max(0, column - 1)
+        elif control == "\t":
+            column += 8 - column % 8
+        elif letter:
+            first = re.match(r"\d*", numbers).group()
+            count = int(first[:4]) if first else 0
+            if letter == "K":
+                row = {0: row[:column], 1: " " * column + row[column:], 2: ""}.get(count, row)
+            elif letter == "J" and count == 0:
+                row = row[:column]
+            elif letter in "JHfABEFd":  # the cursor goes elsewhere: what stood there was seen
+                if row.strip():
+                    lines.append(row)
+                row, column = "", 0
+            elif letter == "C":
+                column += max(count, 1)
+            elif letter == "D":
+                column = max(0, column - max(count, 1))
+            elif letter == "G":
+                column = max(count, 1) - 1
+            elif letter == "P":
+                row = row[:column] + row[column + max(count, 1) :]
+    return [*lines, row]
+
+
+def visible(raw: str, most: int = 12, folder: str = "") -> list[str]:
+    """Return the last lines of `raw` as they came, each control character written out.
+
+    Lines that repeat are counted. Tracebacks keep only what is in `folder`, the student's own code.
+    """
+    lines = own_frames(raw.replace("\r\n", "\n").split("\n"), folder)
+    written = ("".join(map(written_out, line)) for line in lines if line)
+    shown = []
+    for line, repeated in itertools.groupby(written):
+        short = line if len(line) <= 150 else f"{line[:70]} … {line[-30:]}"
+        count = sum(1 for _ in repeated)
+        shown.append(short if count == 1 else f"{short}   (×{count})")
+    return shown[-most:]
+
+
+def written_out(character: str) -> str:
+    """Return a character, or how Python writes it where nobody could see it."""
+    code = ord(character)
+    if character in NAMED:
+        return NAMED[character]
+    return f"\\x{code:02x}" if code < 32 or 127 <= code < 160 else character
+
+
+# Errors
+
+
+def own_frames(lines: list[str], folder: str) -> list[str]:
+    """Return lines without the frames of Python's library, and without the marks below code."""
+    own, frame, foreign = [], None, False
+    for line in lines:
+        if found := FRAME.match(line):
+            frame, inside = found, bool(folder) and found[1].startswith(folder)
+            foreign = not inside and bool(LIBRARY.search(found[1]))
+            line = line.replace(f"{folder}{os.sep}", "") if inside else line
+        elif not line.startswith("    "):
+            frame, foreign = None, False
+        if not foreign and not (frame and MARKS.match(line)):
+            own.append(line)
+    return own
+
+
+def traceback_of(raw: str) -> str:
+    """Return the last traceback in a program's output, up to the line that names the error."""
+    text = raw.replace("\r\n", "\n")
+    begin = text.rfind("Traceback (most recent")
+    found = TRACEBACK.match(text, begin) if begin >= 0 else None
+    return found[0] if found else ""
+
+
+def own_error(traceback: str, folder: str) -> dict[str, str]:
+    """Return the error of a traceback and the last place in `folder` that led to it, or {}."""
+    lines = traceback.split("\n")
+    for number in range(len(lines) - 2, -1, -1):
+        frame = FRAME.match(lines[number])
+        if frame and frame[1].startswith(folder):
+            place = {"file": os.path.relpath(frame[1], folder), "line": frame[2]}
+            return {"error": lines[-1].strip(), "code": lines[number + 1].strip(), **place}
+    return {}
+
+
+def told_error(raw: str) -> str:
+    """Return the last line in which a program tells of an error by itself, or ""."""
+    told = [line.strip() for line in draw(raw) if AN_ERROR.search(line)]
+    return told[-1][:150] if told else ""
+
+
+def repeated_error(raw: str) -> tuple[str, int]:
+    """Return the line on an error that stands most often on a screen, and how often."""
+    lines = sorted(line.strip() for line in draw(raw) if AN_ERROR.search(line))
+    counts = [(sum(1 for _ in same), line) for line, same in itertools.groupby(lines)]
+    count, line = max(counts, default=(0, ""))
+    return line[:150], count
+
+
+# Questions
 
 
 def question(lines: list[str], known: Iterable[str] = ()) -> str:
     """Return what the program asks for: a key of KINDS, "unknown", or "" for nothing.
 
-    `lines` is what has been drawn since the last answer; `known` are names of people: a line
-    that has one in it is a prompt to talk, or news, and asks for no name.
+    `lines` is what has been drawn since the last answer; `known` are names that were given: a
+    line that has one in it is a prompt to talk, or news, and one about messages asks for no name.
     """
     unfinished = bool(lines and lines[-1].strip())
     filled = [line.strip() for line in lines if line.strip()]
@@ -51,6 +194,8 @@ def question(lines: list[str], known: Iterable[str] = ()) -> str:
     if any(names(last, name) for name in known) and not TAKEN.search(last):
         return ""
     kind = next((kind for kind, fits in KINDS.items() if re.search(fits, last, re.I)), "")
+    if kind == "name" and known and re.search(KINDS["message"], last, re.I):
+        kind = "message"
     if kind == "host" and not (unfinished or ORDERS.search(last)):
         kind = ""  # "Connected to server:"
     if kind in ("room", "port") and not (ENDS.search(last) or ORDERS.search(last)):
@@ -70,6 +215,9 @@ def missed_question(lines: list[str]) -> str:
         if re.search(r"[:?]$", line) and question([line]) == "name":
             return "name"
     return ""
+
+
+# Authors and news
 
 
 def names(text: str, name: str) -> bool:
@@ -98,6 +246,21 @@ def bare(mark: str) -> str:
     return without_time.strip() if re.search(r"\w", without_time) else ""
 
 
+def is_empty_message(line: str, form: str, author: str) -> bool:
+    """Return whether a line is an author's mark and nothing more, or a piece of many such marks.
+
+    Only letters are compared: a time or a number beside the mark is no text. `form` is the mark
+    as it is known, or "".
+    """
+    if not form:
+        return bool(re.fullmatch(rf"\W*{re.escape(author)}\W*[:>]\W*", bare(line), re.I))
+    letters, wanted = ("".join(LETTER.findall(each)).lower() for each in (line, form))
+    signs = iter(re.sub(r"[\w\s]", "", line))
+    if not all(sign in signs for sign in re.sub(r"[\w\s]", "", form)):
+        return False  # "- carl" is news where messages begin with "carl:"
+    return bool(wanted) and letters in wanted * (len(letters) // len(wanted) + 2)
+
+
 def news(lines: list[str], prompt: str = "") -> list[str]:
     """Return the lines that tell something: not empty, no repeated prompt."""
     told = []
@@ -113,10 +276,15 @@ def news(lines: list[str], prompt: str = "") -> list[str]:
 
 
 def told_who(lines: list[str], name: str) -> str:
-    """Return "who", "not_who" or "nothing": what these news say about a person."""
+    """Return "who", "not_who" or "nothing": what these news say about somebody."""
     if any(names(line, name) for line in lines):
         return "who"
     return "not_who" if lines else "nothing"
+
+
+def refused(lines: list[str]) -> bool:
+    """Return whether these lines say that a name is taken."""
+    return any(TAKEN.search(line) for line in lines)
 
 
 def letters_whole(text: str, start: str, letters: str, end: str) -> bool:
@@ -124,3 +292,17 @@ def letters_whole(text: str, start: str, letters: str, end: str) -> bool:
     begin, stop = text.find(start), text.rfind(end)
     between = text[begin + len(start) : stop] if 0 <= begin < stop else ""
     return re.sub(r"\s", "", between) == letters
+
+
+def letters_that_came(raw: str, alphabet: str) -> int:
+    """Return how many letters of the alphabet came in its order: words of an error do not count."""
+    order = alphabet * 2
+    runs = re.findall(f"[{alphabet[0]}-{alphabet[-1]}]+", raw)
+    total = 0
+    for run in runs:
+        begin = 0
+        for end in range(1, len(run) + 1):
+            if end == len(run) or run[end - 1 : end + 1] not in order:
+                total += end - begin if end - begin >= 5 else 0
+                begin = end
+    return total

@@ -2,10 +2,7 @@ import socket
 import sys
 import threading
 
-if len(sys.argv) != 2:
-    print('Usage: client.py PORT')
-    sys.exit(1)
-sock = socket.create_connection(('localhost', int(sys.argv[1])))
+sock = socket.create_connection(('localhost', 5700))
 print('Login: ', end='', flush=True)
 sock.sendall(sys.stdin.readline().encode())
 

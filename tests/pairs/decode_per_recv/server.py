@@ -1,5 +1,4 @@
 import socket
-import sys
 import threading
 
 users = {}
@@ -47,9 +46,8 @@ def serve(sock):
     sock.close()
 
 
-port = int(sys.argv[1])
-listener = socket.create_server(('', port))
-print('port', port)
+listener = socket.create_server(('', 5700))
+print('port 5700')
 while True:
     sock, _ = listener.accept()
     threading.Thread(target=serve, args=[sock], daemon=True).start()

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.check import isolate
-from tools.check.screen import draw
+from tools.check import guard, system
+from tools.check.reading import draw
 
 try:
     import fcntl
@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows: pipes instead
     pty = None
 
-KEPT = 4_000_000  # bytes of a program's output that are kept
+KEPT = 1_000_000  # bytes of a program's output that are kept
 WIDTH, HEIGHT = 200, 50
 TERMINAL = pty is not None
 PAUSE = 0.01  # seconds between two looks
@@ -41,20 +41,21 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
         return True
 
 
-class Program:
+class Process:
     """A running program. Positions in its output count from its first byte."""
 
-    def __init__(self, command: list[str], folder: Path, terminal: bool = TERMINAL) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, place: Path, terminal: bool = TERMINAL
+    ) -> None:
         self.command, self.folder, self.terminal = command, folder, terminal
         self.closed = False
         self.uncooked = False  # whether the checker has turned line editing off
         self.output, self.dropped = bytearray(), 0
         self.total, self.last = 0, time.monotonic()
-        self.started = self.last
-        environment = isolate.environment(terminal)
+        environment = guard.environment(terminal, place / "tmp")
         options = {"cwd": folder, "env": environment, "close_fds": True}
         if os.name == "posix":
-            options |= {"start_new_session": True, "preexec_fn": isolate.before_start}
+            options |= {"start_new_session": True, "preexec_fn": lambda: guard.before_start(place)}
         if terminal:
             self.keyboard, screen = pty.openpty()
             fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
@@ -193,7 +194,7 @@ class Program:
 
     def family(self) -> list[int]:
         """Return its processes: itself, and all that it started."""
-        return isolate.family(self.process.pid)
+        return system.family(self.process.pid)
 
     def alive(self) -> bool:
         """Return whether its process runs."""

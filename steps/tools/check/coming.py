@@ -1,0 +1,612 @@
+"""What the checker asks of people who come, go, break off or say nothing, and of Ctrl-C."""
+
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+
+from tools.check import system
+from tools.check.conversation import Participant, ServerEnded
+from tools.check.examiner import (
+    HEARS,
+    POOL,
+    UNSTEADY,
+    Examiner,
+    Failure,
+    NotChecked,
+    check,
+)  # fmt: skip
+from tools.check.process import wait_for
+from tools.check.reading import bare as bare_mark
+from tools.check.reading import names, repeated_error, told_who
+from tools.check.talking import HEARD, STEP1, STEP3
+
+BREAK = ("step3_multi_threaded/README.md", "Сломайте сами")
+EXIT = ("step4_framing_and_exit/README.md", "Ступень 2. Слово для выхода")
+LOCKED_NAME = (
+    "Сервер ждёт первых байтов (recv) одного участника с захваченной блокировкой, и остальные ждут "
+    "этой блокировки. Под блокировкой только читайте и изменяйте общий список, а recv вызывайте "
+    "без неё."
+)
+BY_ADDRESS = {"by_address": "названы адрес или номер"}
+
+TOLD = 2.0  # seconds in which people learn who came and who went
+STOPS = 2.0
+WORDS = 15.0  # for words to leave with
+SLACK = 0.4  # seconds that a busy machine may add
+BUSY, VERY_BUSY = 0.35, 0.6  # of a processor: all the time; at first, until something blocks
+FLOOD_OUTPUT = 8_000  # bytes a second, of a program that has nothing to tell
+MANY = 30  # times that one line stands on a screen
+USUAL = ["/quit", "exit", "/exit", "quit", "q", "bye"]  # a Russian one ends who writes in ascii
+LEAVING = (
+    r"[/\\!:.#{_]{0,2}(?:exit|quit|leave|bye|goodbye|stop|close|end|logout|disconnect|out|q|x|off"
+    r"|выход|выйти|пока|стоп|конец|закрыть|отключиться)[}!]?(?:\(\))?"
+    r"(?:[ _](?:the )?chat| из чата)?"
+)
+TO_LEAVE = re.compile(r"exit|quit|leave|log ?out|disconnect|выход|выйти|покин|заверш|отключ", re.I)
+SHOWN = re.compile(r"[\"'`«<]([^\"'`»>]{1,20})[\"'`»>]|(?<!\S)([/\\!:]\w{1,15})")
+COMPARED = re.compile(r"(?:==|\bin|equals\(|===|case)\s*[\[({]*\s*[\"']([^\"'\s{}%]{1,15})[\"']")
+
+
+def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str | None:
+    """Find out what the others were told; `speaker` then says something, lest it come late."""
+    now, others = ex.now, list(before)
+
+    def learnt() -> dict[str, str]:
+        return {name: told_who(ex.telling(name, before[name], about), about) for name in others}
+
+    wait_for(lambda: set(learnt().values()) == {"who"}, TOLD)
+    first = learnt()
+    deaf = next((name for name in others if first[name] != "who"), None)
+    if deaf is None:
+        return None
+    if first[deaf] == "not_who" and not ex.named:
+        lines = ex.telling(deaf, before[deaf], about)
+        if any(re.search(r"\d", bare_mark(line)) for line in lines):
+            return "by_address"
+    screen, values = (deaf, before[deaf]), {"reader": deaf, "as_whom": ex.as_whom(about)}
+    verdict = first[deaf] if now.server.alive() else "nothing"
+    failure = Failure(verdict, screen, who=about, **values)
+    ex.photograph(failure)  # before what follows causes errors of its own
+    if first[deaf] == "nothing":
+        now.calm()
+        for _ in range(2):
+            text, _ = ex.say(speaker)
+            now.hear([n for n in others if n != speaker], text, before, 1.0)
+            time.sleep(0.3)  # as people do: the server learns of a reset in between
+            now.calm()
+        if set(learnt().values()) == {"who"}:
+            raise Failure("late", screen, who=about, **values)
+    raise failure
+
+
+@check(
+    "остальные узнают, кто пришёл",
+    "На экране {reader} должна появиться строка о том, что {who} теперь в чате, {as_whom}.",
+    {
+        "nothing": "Сервер добавляет участника в список, но ничего не рассылает остальным.",
+        "not_who": "Сервер сообщает о подключении до того, как узнал имя, или не вставляет имя в "
+        "строку.",
+        "late": "Известие приходит только вместе с чьим-то сообщением: сервер рассылает его не при "
+        "входе, а при следующей рассылке.",
+    },
+    STEP3,
+    waits_for="talk",
+    remarks=BY_ADDRESS,
+)
+def joined(ex: Examiner) -> str | None:
+    """The others learn who came."""
+    *others, newcomer = ex.crowd()
+    before = ex.talk(*others).marks()
+    ex.join(newcomer)
+    return told(ex, newcomer, before, speaker=newcomer)
+
+
+# Who is killed: one experiment for three checks
+
+
+@dataclass
+class Death:
+    """What was seen when a client was killed."""
+
+    victim: str
+    load: list[float | None]  # of a processor: before, then twice after
+    output: list[float]  # bytes a second that the server and the clients wrote, likewise
+    repeated: tuple[str, int]  # the line on an error that stands most often on the server's screen
+    busy: Failure | None = None
+    untold: Failure | None = None
+    remark: str | None = None
+    silenced: Failure | None = None
+    kept: int = 0  # connections of those who have left that the server has not closed
+
+
+def deaths(ex: Examiner) -> list[Death]:
+    """Kill a client in both ways: the system sends the end of the stream (FIN), or a reset."""
+    if ex.deaths is None:
+        ex.deaths = [die(ex, reset=False)]
+        if os.name == "posix":
+            ex.close()
+            ex.done.clear()
+            ex.deaths.append(die(ex, reset=True))
+        ex.close()
+    return ex.deaths
+
+
+def die(ex: Examiner, reset: bool) -> Death:
+    """Kill a client, measure at once, see what the others learn, and whether they still talk."""
+    *others, victim = ex.crowd()
+    now = ex.talk(*others, victim)
+    pids = now.server.family()
+    if reset:
+        ex.note("клиент {} приостановлен (SIGSTOP), ему пишут, и он завершён: сервер получает "
+                "сброс (RST), а не конец данных", victim)  # fmt: skip
+        leaver = now.people[victim].program
+        leaver.signal(signal.SIGSTOP)
+        wait_for(lambda: system.is_held(leaver.process.pid), 2.0)
+        text, marks = ex.say("ann")
+        now.hear(others[1:], text, marks, HEARS)
+        time.sleep(0.3)
+    death = Death(victim, [], [], ("", 0))
+    for number in range(3):
+        if number == 1:
+            before = {name: at for name, at in now.marks().items() if name != victim}
+            since = now.server.position()
+            if not reset:
+                ex.note("окно клиента {} закрыто (процесс завершён без предупреждения)", victim)
+            now.kill(victim)
+            time.sleep(0.15)
+        programs = [now.server, *(each.program for each in now.people.values())]
+        written = sum(each.total for each in programs)
+        used, began = system.processor_time(pids), time.monotonic()
+        time.sleep(0.5)
+        passed = time.monotonic() - began
+        after = system.processor_time(pids)
+        death.load.append(None if used is None else (after - used) / passed)
+        death.output.append((sum(each.total for each in programs) - written) / passed)
+    death.repeated = repeated_error(now.server.raw(since))
+    death.busy = caught(ex, lambda: is_idle(death))
+    death.untold = caught(ex, lambda: learn(ex, death, before))
+    if "third" in ex.passed:
+        death.silenced = caught(ex, lambda: ex.all_talk("killed"))
+    death.kept = sum(each.state == "left" for each in system.sockets(now.server.family()))
+    return death
+
+
+def caught(ex: Examiner, action) -> Failure | None:
+    """Do something; return how it failed, with what is on the screens, or None."""
+    try:
+        action()
+    except Failure as failure:
+        ex.photograph(failure)
+        return failure
+    return None
+
+
+def learn(ex: Examiner, death: Death, before: dict[str, int]) -> None:
+    """Find out what the others learn of a death."""
+    death.remark = told(ex, death.victim, before, speaker="ann")
+
+
+def is_idle(death: Death) -> None:
+    """Check that the server does nothing after a death."""
+    first, *later = death.load
+    screen, values = ("server", 0), {"who": death.victim, "line": death.repeated[0]}
+    verdict = "repeats" if death.repeated[1] >= MANY else "spins"
+    if first is not None and min(later) >= BUSY and first >= BUSY:
+        raise Failure("always", screen, load=round(100 * first), **values)
+    if first is not None and (min(later) >= BUSY or later[0] >= VERY_BUSY):
+        raise Failure(verdict, screen, load=round(100 * max(later)), **values)
+    before, *after = death.output
+    if min(after) >= FLOOD_OUTPUT > before:
+        verdict = "repeats" if verdict == "repeats" else "prints"
+        rate = round(min(after) / 1000)
+        raise Failure(verdict, screen, rate=rate, load=round(100 * max(later or [0])), **values)
+
+
+@check(
+    "остальные узнают, кто ушёл",
+    "На экране {reader} должна появиться строка о том, что {who} больше не в чате, {as_whom}.",
+    {
+        "nothing": 'Конец соединения (recv вернул b"") или исключение ConnectionResetError не '
+        "приводит к рассылке: об уходе сообщают только по команде или не сообщают совсем.",
+        "not_who": "Сервер сообщает об уходе, но не вставляет имя: запомните имя вместе с "
+        "соединением.",
+        "late": "Сервер замечает уход, только когда пытается отправить сообщение и получает "
+        'ошибку. О конце соединения сообщает recv: он возвращает b"" или вызывает исключение.',
+    },
+    STEP3,
+    waits_for="talk",
+    remarks=BY_ADDRESS,
+)
+def left(ex: Examiner) -> str | None:
+    """The others learn who went, also where the client was killed, in both ways."""
+    found = deaths(ex)
+    for death in found:
+        if death.untold:
+            raise death.untold
+    return found[0].remark
+
+
+@check(
+    "после ухода клиента сервер не занят",
+    "Сервер ждёт и почти не занимает процессор. Сейчас он занимает {load} % процессорного ядра.",
+    {
+        "spins": 'Цикл не заканчивается, когда клиент ушёл: recv снова и снова возвращает b"". '
+        "Пустой результат означает конец соединения, здесь нужен break.",
+        "repeats": (
+            "Одно и то же исключение возникает снова и снова: «{line}». Цикл перехватывает его и "
+            "продолжается. После такого исключения соединения больше нет: нужен break.",
+            "Сервер ждёт и ничего не выводит, когда клиент ушёл.",
+        ),
+        "always": (
+            "Какой-то цикл повторяется без ожидания: снова и снова проверяет сокет "
+            "(setblocking(False), пустой except), очередь или переменную. Пусть поток выполнения "
+            "блокируется в accept, recv или queue.get.",
+            "Сервер ждёт и почти не занимает процессор. Он занимает {load} % процессорного ядра "
+            "ещё до того, как кто-то ушёл.",
+        ),
+        "prints": (
+            'Цикл печатает или рассылает одно и то же без конца: recv возвращает b"" или вызывает '
+            "исключение, а цикл не заканчивается.",
+            "Сервер молчит, пока никто не пишет. Сейчас программы выводят {rate} КБ в секунду.",
+        ),
+    },
+    STEP1,
+    waits_for="talk",
+    explain=False,
+)
+def idle(ex: Examiner) -> None:
+    """After a client was killed the server does nothing."""
+    found = deaths(ex)
+    for death in found:
+        if death.busy:
+            raise death.busy
+    if found[0].load[0] is None:
+        raise NotChecked("no_processor_time", "эта система не сообщает время процессора")
+
+
+@check(
+    "чат переживает обрыв связи",
+    HEARD,
+    {
+        "killed": "После ухода одного участника рассылка обрывается: send ушедшему вызывает "
+        "исключение, которое не обработано, или ушедший остался в списке.",
+        "closed": "Соединение, которое сразу закрыли, мешает остальным: исключение в send или recv "
+        "для него не обработано.",
+        "closed_newcomer": "Исключение из-за соединения, которое сразу закрыли, остановило цикл с "
+        "accept: новых участников никто не принимает.",
+    },
+    STEP3,
+    waits_for="third",
+    remarks={
+        "kept": "но соединения ушедших остаются открытыми: удаляйте ушедшего из списка и "
+        "закрывайте его сокет, except с pass только скрывает ошибку",
+    },
+)
+def survives(ex: Examiner) -> str | None:
+    """The others still talk after a client was killed, and after connect-and-close."""
+    found = deaths(ex)
+    for death in found:
+        if death.silenced:
+            raise death.silenced
+    now = ex.talk("ann", "bob")
+    ex.note("кто-то дважды подключился и сразу закрыл соединение")
+    for seconds in 0, 0.2:  # before the server has said anything, and after it
+        if connection := now.connect():
+            time.sleep(seconds)
+            connection.close()
+        time.sleep(0.2)
+    ex.all_talk("closed")
+    ex.newcomer_talks("closed_newcomer", "carl")
+    return "kept" if any(death.kept for death in found) or never_removes(ex) else None
+
+
+def never_removes(ex: Examiner) -> bool:
+    """Return whether a server in Python hides errors and takes nobody out of its list."""
+    source = ex.pair.server.source
+    hides = re.search(r"except[^\n]*:\s*(?:#[^\n]*\s*)?(?:pass|continue)\b", source)
+    keeps = re.search(r"\.append\(|\w\[\w+\] = ", source)
+    removes = re.search(r"\.(?:remove|discard|pop|clear)\(|\bdel |-= |\bif \w+ not in", source)
+    return bool(hides and keeps and not removes)
+
+
+@check(
+    "чат переживает сброс нового соединения",
+    HEARD,
+    {
+        "talk": "ConnectionResetError одного соединения не обработан и мешает остальным.",
+        "newcomer": "ConnectionResetError остановил цикл с accept: новых участников никто не "
+        "принимает.",
+    },
+    STEP3,
+    waits_for="survives",
+    graded=False,
+)
+def reset(ex: Examiner) -> None:
+    """The others still talk after somebody has connected and reset the connection."""
+    now = ex.talk("ann", "bob", fresh=True)
+    ex.note("кто-то несколько раз подключился и сразу разорвал соединение (RST)")
+    for _ in range(6):  # the server may be quicker than the reset, but not each time
+        if connection := now.connect():
+            now.reset(connection)
+        time.sleep(0.1)
+    ex.all_talk("talk")
+    ex.newcomer_talks("newcomer", "carl")
+
+
+# Who says nothing
+
+
+@check(
+    "тот, кто не ввёл имя, никому не мешает",
+    HEARD,
+    {
+        "talk": "Пока один участник молчит, стоят все: сервер ждёт его имени (recv) там, где "
+        "обслуживает и других, или держит при этом блокировку.",
+        "newcomer": "Имя читается (recv) в том же цикле, что и accept: пока один участник не ввёл "
+        "имя, новых никто не принимает. Читайте имя в потоке выполнения этого участника.",
+        "pool": POOL,
+        "locked": LOCKED_NAME,
+    },
+    BREAK,
+    waits_for="third",
+)
+def silent(ex: Examiner) -> None:
+    """Somebody who has started a client and typed no name keeps nobody from talking."""
+    ex.talk("ann", "bob", fresh="left" in ex.lost)
+    ex.join("dora", say_name=False)
+    nobody_is_held_up(ex, "carl")
+
+
+@check(
+    "соединение, которое молчит, никому не мешает",
+    HEARD,
+    {
+        "talk": "Соединение, по которому ничего не приходит, останавливает сервер: он ждёт первых "
+        "байтов (recv) там, где обслуживает и других.",
+        "newcomer": "Первое сообщение читается (recv) в том же цикле, что и accept: соединение, по "
+        "которому ничего не приходит, не пускает в чат новых участников.",
+        "pool": POOL,
+        "locked": LOCKED_NAME,
+    },
+    BREAK,
+    waits_for="silent",
+    graded=False,
+)
+def bare(ex: Examiner) -> None:
+    """A connection that sends nothing keeps nobody from talking."""
+    now = ex.talk("ann", "bob", fresh=True)
+    ex.note("кто-то подключился без клиента (как telnet) и ничего не отправляет")
+    if not now.connect():
+        raise NotChecked(*UNSTEADY)
+    time.sleep(0.2)
+    nobody_is_held_up(ex, "carl")
+
+
+def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
+    """Check that the people here still talk, and that a newcomer can."""
+    try:
+        ex.must_hear("talk", "ann", "bob")
+        ex.must_hear("talk", "bob", "ann")
+        ex.newcomer_talks("newcomer", newcomer)
+    except Failure as failure:
+        raise ex.held_up(failure) from None
+
+
+# Who leaves with a word
+
+
+@check(
+    "из чата можно выйти",
+    "Клиент {who} должен завершиться сам после слова, пустой строки или Ctrl-D, без сообщения об "
+    "ошибке.",
+    {
+        "none": "Слово для выхода не найдено: клиент ни на одно из опробованных не завершился. "
+        "Если слово есть, назовите его в приветствии клиента.",
+        "crashes": "Слово для выхода не найдено, а конец ввода не обработан: input вызывает "
+        "исключение EOFError.",
+        "hangs": (
+            "Клиент больше ничего не отправляет, но процесс работает: поток выполнения ждёт в recv "
+            "или input. close не прерывает recv в другом потоке: вызовите перед ним "
+            "shutdown(socket.SHUT_RDWR) или создайте поток с daemon=True.",
+            "Клиент {who} должен завершиться: это для него знак выйти ({word}).",
+        ),
+        "untold": (
+            "Клиент завершается, но сервер не рассылает остальным известие об уходе.",
+            "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
+            "больше не в чате.",
+        ),
+        "late": (
+            "Известие об уходе приходит, только когда кто-нибудь напишет: сервер замечает уход при "
+            "отправке, а не тогда, когда recv сообщает о конце соединения.",
+            "{who} выходит ({word}): на экране {reader} должна сразу появиться строка о том, что "
+            "{who} больше не в чате.",
+        ),
+    },
+    EXIT,
+    waits_for="talk",
+)
+def word(ex: Examiner) -> str | None:
+    """There is a word, an empty line or Ctrl-D to leave with, and the others are told."""
+    now = ex.talk(*ex.crowd(), fresh=True)
+    leaver = list(now.people.values())[-1]
+    done, tried = list(ex.done), []
+    deadline = time.monotonic() + WORDS
+    for way in [*words_to_leave(ex, leaver), "", None]:
+        if way and time.monotonic() > deadline:
+            continue
+        ex.done[:] = done
+        before = now.marks()
+        shown = "Ctrl-D" if way is None else way or "пустая строка"
+        tried.append(shown)
+        outcome = leaves(ex, leaver, way)
+        if outcome == "stays" and way and way in ex.pair.client.source:
+            # It went to the others as a message, but the program knows the word.
+            text, marks = ex.say(leaver.name)
+            outcome = "hangs" if now.hear(["ann"], text, marks, HEARS) else "stays"
+            if outcome == "hangs" and leaver.program.ends(1.0):
+                outcome = "leaves"
+        if outcome == "stays":
+            continue
+        if outcome != "leaves":
+            screen = (leaver.name, before[leaver.name])
+            raise Failure(outcome, screen, who=leaver.name, word=shown)
+        told_about_leaving(ex, leaver.name, way, shown, before)
+        return None
+    ex.done[:] = done
+    ex.note("{} пробует выйти: {}", leaver.name, ", ".join(tried))
+    raise Failure("none", (leaver.name, before[leaver.name]), who=leaver.name)
+
+
+def words_to_leave(ex: Examiner, leaver: Participant) -> list[str]:
+    """Return the words to try: first those that the program itself names, on the screen."""
+    screen = leaver.program.raw()
+    if help_ := re.search(r"(?<![\w/])[/!:]?(?:help|справка|помощь)\b", screen, re.IGNORECASE):
+        since = leaver.program.position()
+        leaver.program.types(help_[0])
+        leaver.program.quiet(0.4, 1.5)
+        screen += leaver.program.raw(since)
+    named = []
+    for line in filter(TO_LEAVE.search, screen.splitlines()):
+        named += [quoted or plain for quoted, plain in SHOWN.findall(line)]
+    beside = re.findall(rf"[\"'`«<(\s]({LEAVING})[\"'`»>)\s,.]", screen, re.IGNORECASE)
+    named += [each for each in beside if not re.fullmatch("x|off|end|close|out", each, re.I)]
+    in_source = re.findall(rf"[\"']({LEAVING})[\"']", ex.pair.sources, re.IGNORECASE)
+    compared = COMPARED.findall(ex.pair.client.source)
+    return list(dict.fromkeys([*named, *in_source, *compared[:6], *USUAL]))[:18]
+
+
+def leaves(ex: Examiner, leaver: Participant, way: str | None) -> str:
+    """Try one way to leave: "leaves", "hangs", "crashes" or "stays"."""
+    now, program = ex.now, leaver.program
+    before = now.marks()
+    if way is None:
+        ex.note("{} нажимает Ctrl-D (конец ввода)", leaver.name)
+        program.ends_input()
+    else:
+        doing = "{} набирает: {}" if way else "{} нажимает Enter, ничего не набрав"
+        ex.note(doing, leaver.name, way)
+        program.types(way)
+
+    def others_were_told() -> bool:
+        lines = ex.telling("ann", before["ann"], leaver.name)
+        return any(names(line, leaver.name) and not (way and way in line) for line in lines)
+
+    def is_a_message() -> bool:
+        lines = now.people["ann"].program.lines(before["ann"])
+        return bool(way) and any(way in line for line in lines)
+
+    def crashed() -> bool:
+        return way is None and "Traceback" in program.raw(before[leaver.name])
+
+    wait_for(
+        lambda: not program.alive() or is_a_message() or others_were_told(), 0.8 if way else 1.5
+    )
+    if program.ends(1.2 if others_were_told() else 0.35 if is_a_message() else 0.05):
+        return "crashes" if crashed() else "leaves"
+    if crashed():
+        return "crashes"
+    if is_a_message() and not others_were_told():
+        return "stays"
+    # Neither a message nor the end: does the client still send?
+    text, marks = ex.say(leaver.name)
+    if not now.hear(["ann"], text, marks, HEARS):
+        ex.done.pop()
+        return "stays"
+    return "leaves" if program.ends(1.5) else "hangs"
+
+
+def told_about_leaving(ex: Examiner, who: str, way, shown: str, before: dict[str, int]) -> None:
+    """Check that the others learn who has left with a word."""
+    others = [name for name in ex.now.people if name != who]
+
+    def untold() -> list[str]:
+        return [name for name in others if not any(
+            not (way and is_message(ex, line, who, way))
+            for line in ex.telling(name, before[name], who)
+        )]  # fmt: skip
+
+    if wait_for(lambda: not untold(), TOLD) or not (deaf := untold()):
+        return
+    values = {"who": who, "word": shown, "reader": deaf[0]}
+    failure = Failure("untold", (deaf[0], before[deaf[0]]), **values)
+    ex.photograph(failure)
+    for _ in range(2):
+        ex.say("ann")
+        time.sleep(0.5)
+    if wait_for(lambda: not untold(), 1.0):
+        raise Failure("late", (deaf[0], before[deaf[0]]), **values)
+    raise failure
+
+
+def is_message(ex: Examiner, line: str, author: str, text: str) -> bool:
+    """Return whether a line is what an author has typed, and no news about them."""
+    rest = bare_mark(line.replace(text, " ", 1))
+    return text in line and rest in (ex.mark_for(author), "", author)
+
+
+# The end of the server
+
+
+@check(
+    "Ctrl-C останавливает сервер",
+    "Сервер должен завершиться за 2 секунды, хотя клиенты подключены.",
+    {
+        "hangs": "Процесс ждёт потоки выполнения участников, которые блокируются в recv. close в "
+        "другом потоке recv не прерывает: создайте эти потоки с daemon=True или вызовите "
+        "shutdown(socket.SHUT_RDWR) для их сокетов. Так же бывает, если KeyboardInterrupt "
+        "перехвачен внутри цикла."
+    },
+    STEP3,
+    waits_for="talk",
+    explain=False,
+)
+def stop(ex: Examiner) -> None:
+    """Ctrl-C ends the server within 2 seconds with clients connected."""
+    if os.name != "posix":
+        raise NotChecked("no_ctrl_c", "на этой системе нажать Ctrl-C в другом окне нельзя")
+    now = ex.talk("ann", "bob", fresh=True)
+    text, before = ex.say("ann")
+    if now.hear(["bob"], text, before, HEARS):
+        raise NotChecked(*UNSTEADY)
+    ex.note("в окне сервера нажато Ctrl-C")
+    since = now.server.position()
+    now.interrupt()
+    if not now.server.ends(STOPS + SLACK):
+        raise Failure("hangs", ("server", since))
+
+
+@check(
+    "сервер сразу запускается снова",
+    "Сервер должен сразу занять порт {port} снова.",
+    {
+        "busy": "Порт ещё числится за старыми соединениями (TIME_WAIT): до bind нужен вызов "
+        "setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)."
+    },
+    STEP1,
+    waits_for="talk",
+    graded=False,
+    explain=False,
+)
+def restart(ex: Examiner) -> None:
+    """The server starts again at once on its port."""
+    now = ex.now
+    if not now or len(now.people) < 2 or not now.server:
+        now = ex.talk("ann", "bob", fresh=True)
+    if os.name == "posix":
+        ex.note("в окне сервера нажато Ctrl-C")
+        now.interrupt()
+    if not now.server.ends(STOPS if os.name == "posix" else 0):
+        ex.note("сервер завершён принудительно")
+        now.server.kill()
+    port = now.port
+    ex.note("сервер сразу запущен снова")
+    try:
+        now.start_server()
+    except ServerEnded:
+        raise Failure("busy", ("server", 0), port=port) from None
+    if now.port != port:
+        if len(ex.ports) > 1 and set(ex.ports) == {port}:  # it has always been this one
+            raise Failure("busy", ("server", 0), port=port)
+        raise NotChecked("port_changes", "порт каждый раз новый")

@@ -1,0 +1,375 @@
+"""What the checks have in common: who asks, what was typed, how a check fails, and why."""
+
+import itertools
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.check import system
+from tools.check.conversation import ClientEnded, Conversation, Participant, Recipe, ServerEnded
+from tools.check.find import Submission
+from tools.check.process import wait_for
+from tools.check.reading import (
+    bare,
+    is_empty_message,
+    mark,
+    names,
+    own_error,
+    told_error,
+    traceback_of,
+    visible,
+)  # fmt: skip
+
+HELD = 65.0  # seconds for which a system may keep a port from its next user
+HEARS = 3.0  # seconds until a message that is not on a screen is lost
+
+
+class Failure(Exception):
+    """A check fails. `screens`: whose screens show it, and since when; `values` fill its words."""
+
+    def __init__(self, verdict: str, *screens: tuple[str, int], **values: object) -> None:
+        super().__init__(verdict)
+        self.verdict, self.screens, self.values = verdict, screens, values
+        # Taken by Examiner.photograph while the programs still run.
+        self.pictures: list[tuple[str, str]] = []
+        self.typed: list[str] | None = None
+        self.server_said: list[str] = []
+        self.reason = ""  # what the server's own error tells
+
+
+class NotChecked(Exception):
+    """A check cannot be made here; the text says why."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(key)
+        self.key, self.text = key, text
+
+
+UNSTEADY = ("unsteady", "сообщения доходят не каждый раз")
+NO_SIGNALS = ("no_stop", "на этой системе программу нельзя приостановить")
+
+
+@dataclass
+class Check:
+    """A check, and all that is said of it.
+
+    `causes`: for each verdict the likely cause in terms of the code, or (cause, what was
+    expected). `read`: a file below `steps` and a heading in it. `explain`: whether an error that
+    the server tells of is a better cause.
+    """
+
+    title: str
+    expected: str
+    causes: dict[str, str | tuple[str, str]]
+    read: tuple[str, str]
+    waits_for: str = ""
+    graded: bool = True
+    explain: bool = True
+    remarks: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    run: Callable[["Examiner"], str | None] | None = None
+
+
+CHECKS: dict[str, Check] = {}  # in the order in which they run
+
+
+def check(*args: object, **kwargs: object) -> Callable:
+    """Enter a function into the list of checks under its own name."""
+
+    def enter(function: Callable[["Examiner"], str | None]) -> Callable:
+        name = function.__name__.removesuffix("_")
+        CHECKS[name] = Check(*args, **kwargs, name=name, run=function)
+        return function
+
+    return enter
+
+
+# What an error of the server means. The first pattern that fits decides.
+ERRORS = [
+    (r"changed size during iteration", "Список или словарь изменяется, пока его обходит цикл: "
+     "обходите копию (for c in list(clients)) или собирайте ушедших и удаляйте после цикла."),
+    (r"x not in list|\.remove\(|KeyError", "Того, кого удаляют или ищут, там уже (или ещё) нет: "
+     "проверьте, кто добавляет и кто удаляет, и делайте это в одном месте (finally)."),
+    (r"Bad file descriptor|descriptor cannot be a negative|WinError 10038|not a socket",
+     "Сокет закрыт, но остался в списке или его ещё читают: удаляйте его из списка вместе с "
+     "close, а после ошибки выходите из цикла."),
+    (r"Broken pipe|BrokenPipe|ConnectionReset|ConnectionAborted|WinError 1005[34]|reset by peer",
+     "Соединение с ушедшим оборвано (сброс, RST): исключение надо перехватить (except OSError) "
+     "там, где вызваны recv и send этого соединения, удалить его и закрыть."),
+    (r"release un(locked|-acquired) lock", "Блокировку освобождает тот, кто её не захватывал: "
+     "пишите with lock."),
+    (r"UnicodeDecodeError", "recv вернул часть символа: декодируйте только целое сообщение."),
+]  # fmt: skip
+LOCKED = (
+    "После этого поток выполнения ждёт блокировку, которую никто не освободит: её захватили второй "
+    "раз в том же потоке (lock внутри функции, которую вызвали с захваченным lock) или не "
+    "освободили после исключения. Пишите with lock и не вызывайте под ним того, кто захватывает "
+    "его снова."
+)
+POOL = (
+    "Похоже, пул потоков заполнен: каждое соединение занимает поток выполнения, пока не "
+    "закончится, а следующие ждут. Создайте поток на каждого участника (threading.Thread)."
+)
+
+
+class Examiner:
+    """The submission under check, the conversation that is open, and what has been learnt."""
+
+    def __init__(self, pair: Submission, place: Path) -> None:
+        self.pair, self.place = pair, place
+        self.recipe = Recipe()
+        self.now: Conversation | None = None
+        self.numbers = itertools.count(101)
+        self.said: list[str] = []  # all messages
+        self.done: list[tuple[str, ...]] = []  # what happened in this check: see told()
+        self.passed: set[str] = set()  # checks
+        self.lost: set[str] = set()  # checks that failed, and what waits for them
+        self.named = False  # whether people have names in this chat
+        self.marks: dict[str, str] = {}  # how messages name their authors
+        self.deaths: list | None = None  # see coming.py
+        self.ports: list[int] = []  # of the conversations so far
+        self.began = 0  # where the server's screen was when the check began
+        self.locks = 0  # threads of the server that waited for a lock then
+
+    # Conversations
+
+    def talk(self, *people: str, fresh: bool = False, small: bool = False) -> Conversation:
+        """Return a conversation with exactly these people; the open one, if it fits."""
+        now = self.now
+        if now and (fresh or small != now.small or not self.fits(now, people)):
+            self.close()
+        if not self.now:
+            self.open(small)
+        if self.now.people:
+            self.note("в чате: {}", ", ".join(self.now.people))
+        for name in people:
+            if name not in self.now.people:
+                self.join(name)
+        self.now.calm()
+        self.mark_beginning()
+        return self.now
+
+    def crowd(self, most: int = 3) -> list[str]:
+        """Return who takes part: fewer where the chat is one for two."""
+        return ["ann", "bob", "carl"][: most if "third" in self.passed else 2]
+
+    def open(self, small: bool = False) -> None:
+        """Start a server. In the system's own network its port may be held for a minute."""
+        self.began = 0
+        self.now = Conversation(self.pair, self.place, self.recipe, small)
+        try:
+            self.now.start_server()
+        except ServerEnded:
+            if self.now.alone or not self.ports or not system.is_taken(self.ports[0]):
+                raise
+            wait_for(lambda: not system.is_taken(self.ports[0]), HELD)
+            self.now.start_server()
+        self.ports.append(self.now.port)
+
+    def fits(self, now: Conversation, people: tuple[str, ...]) -> bool:
+        """Return whether these people can go on in a conversation: others must not sit there."""
+        alive = now.server is not None and now.server.alive()
+        sitting = all(each.program.alive() for each in now.people.values())
+        return alive and sitting and set(now.people) <= set(people)
+
+    def close(self) -> None:
+        """Leave the open conversation: the next check gets one of its own."""
+        if self.now:
+            self.now.close()
+        self.now = None
+
+    # What people do
+
+    def note(self, pattern: str, *values: str) -> None:
+        """Write down what happens, for the story."""
+        self.done.append((pattern, *values))
+
+    def join(self, name: str, say_name: bool = True, key: str = "", **options) -> Participant:
+        """Let somebody start a client and enter the chat."""
+        somebody = self.now.join(name, say_name, key, **options)
+        with_name = " и вводят имя" if somebody.named else ""
+        silent = "{} запускает клиент и ничего не вводит"
+        self.note(f"запускают клиент{with_name}: {{}}" if say_name else silent, name)
+        return somebody
+
+    def text(self) -> str:
+        """Return a message that nobody has typed yet."""
+        return f"hello{next(self.numbers)}"
+
+    def say(self, name: str, text: str = "") -> tuple[str, dict[str, int]]:
+        """Let somebody type a message; return it, and where all screens were before."""
+        text = text or self.text()
+        before = self.now.marks()
+        self.note("набирают: {}", f"{name}: {text}")
+        self.said.append(text)
+        self.now.people[name].program.types(text)
+        return text, before
+
+    def must_hear(
+        self, verdict: str, speaker: str, *readers: str, text: str = "", **values: object
+    ) -> str:
+        """Let somebody type a message that these people have to see; return it."""
+        text, before = self.say(speaker, text)
+        deaf = self.now.hear(list(readers), text, before, HEARS)
+        if deaf:
+            values |= {"speaker": speaker, "reader": deaf, "text": text}
+            raise Failure(verdict, (deaf, before[deaf]), since=before[speaker], **values)
+        return text
+
+    def all_talk(self, verdict: str) -> None:
+        """Check that ann and bob talk: several times, for the first `send` may still succeed."""
+        for speaker, reader in ("ann", "bob"), ("bob", "ann"), ("ann", "bob"), ("bob", "ann"):
+            self.must_hear(verdict, speaker, reader)
+            time.sleep(0.2)
+
+    def newcomer_talks(self, verdict: str, newcomer: str) -> None:
+        """Let somebody new join: they hear and are heard, at the second attempt at the latest."""
+        try:
+            self.join(newcomer)
+        except ClientEnded:
+            values = {"speaker": newcomer, "reader": "ann", "text": self.text()}
+            raise Failure(verdict, (newcomer, 0), **values) from None
+        self.now.calm()
+        for attempt in range(2):
+            try:
+                self.must_hear(verdict, newcomer, "ann")
+                self.must_hear(verdict, "ann", newcomer)
+                return
+            except Failure:
+                if attempt:
+                    raise
+
+    # What they see
+
+    def mark_of(self, reader: str, text: str, since: int) -> str | None:
+        """Return how a message on somebody's screen names its author."""
+        program = self.now.people[reader].program
+        program.quiet(0.15, 1.0)
+        return mark(program.lines(since), text)
+
+    def telling(self, reader: str, since: int, about: str) -> list[str]:
+        """Return the lines that tell somebody news about a person: no messages, no prompts."""
+        told = []
+        form = self.mark_for(about)
+        for line in self.now.news(reader, since):
+            if messages := [text for text in self.said if text in line]:
+                line = self.without_messages(line, messages, about)
+            if re.search(r"[^\W\d_]{2}", line) and not is_empty_message(line, form, about):
+                told.append(line)
+        return told
+
+    def without_messages(self, line: str, messages: list[str], about: str) -> str:
+        """Return what a line tells besides messages: glued to them, there may be news."""
+        for text in messages:
+            line = line.replace(text, " ")
+        people = {*self.now.people, about, *NAMED_FIRST}
+        forms = {*(self.mark_for(each) for each in people), *self.marks.values()} - {""}
+        for form in sorted(forms, key=len, reverse=True):
+            if form in line:
+                line = line.replace(form, " ", 1)
+                break
+        rest = bare(line)
+        return rest if re.search(r"[^\W\d_]{2}", re.sub(re.escape(about), "", rest)) else ""
+
+    def mark_for(self, author: str) -> str:
+        """Return how messages name this author, as far as that is known."""
+        return self.marks.get(author) or self.marks.get("*", "").replace("*", author)
+
+    def learn_mark(self, author: str, found: str) -> None:
+        """Keep how messages name this author, and so how they name others."""
+        self.marks[author] = found
+        if names(found, author):
+            self.marks["*"] = re.sub(re.escape(author), "*", found, flags=re.IGNORECASE)
+
+    def as_whom(self, who: str) -> str:
+        """Return by what people know each other here."""
+        by_address = f"с адресом или номером, по которому узнают {who}"
+        return f"с именем {who}" if self.named else by_address
+
+    # How a check fails
+
+    def mark_beginning(self) -> None:
+        """Remember how the server was before the check did anything to it."""
+        server = self.now.server
+        self.began, self.locks = server.position(), system.waiting_for_locks(server.family())
+
+    def photograph(self, failure: Failure) -> None:
+        """Keep what is on the screens, what was typed, and what the server said: once."""
+        if failure.typed is not None:
+            return
+        now, failure.typed = self.now, self.typed()
+        for who, since in failure.screens if now else ():
+            somebody = now.people.get(who)
+            program = now.server if who == "server" else somebody.program if somebody else None
+            if program:
+                program.quiet(0.1, 0.5)
+                failure.pictures.append((who, program.raw(since)))
+        if not now or not now.server:
+            return
+        raw = now.server.raw(min(self.began, now.server.position()))
+        said = traceback_of(raw)
+        failure.reason = self.reason(own_error(said, str(self.pair.folder)), told_error(raw))
+        if "server" not in dict(failure.pictures):
+            shown = said or told_error(raw)
+            failure.server_said = visible(shown, folder=str(self.pair.folder))
+
+    def reason(self, error: dict[str, str], told: str) -> str:
+        """Return what the server's own error tells, and whether a lock was kept; or ""."""
+        found = ""
+        if error:
+            found = (
+                "В {file}, строка {line} ({code}), возникает {error}, и исключение не обработано: "
+                "поток выполнения, в котором оно возникло, на этом завершается."
+            ).format(**error)
+        elif told:
+            found = f"Сервер сообщает: {told}."
+        line = "{code} {error}".format(**error) if error else told
+        meaning = next((text for fits, text in ERRORS if re.search(fits, line)), "")
+        parts = [found, meaning if found else "", LOCKED if self.a_lock_was_kept() else ""]
+        return " ".join(part for part in parts if part)
+
+    def held_up(self, failure: Failure) -> Failure:
+        """Return a failure with the verdict that tells what keeps others from being served."""
+        workers = self.pool()
+        sitting = len(self.now.people) + len(self.now.bare)
+        verdict = "pool" if workers and sitting > workers else failure.verdict
+        verdict = "locked" if verdict != "pool" and self.a_lock_was_kept() else verdict
+        return Failure(verdict, *failure.screens, **failure.values)
+
+    def pool(self) -> int:
+        """Return how many threads a pool in the submission has, or 0: none, or one that grows."""
+        found = re.search(r"Pool\w*\((?:\w+\s*=\s*)?(\w+)", self.pair.sources)
+        if not found or not self.has(r"\.(?:submit|apply_async|execute|map\w*)\("):
+            return 0
+        named = re.search(rf"^\s*{found[1]}\s*=\s*(\d+)", self.pair.sources, re.M)
+        number = named[1] if named else found[1]
+        return int(number) if number.isdigit() else 0
+
+    def a_lock_was_kept(self) -> bool:
+        """Return whether more of the server's threads wait for a lock than before the check."""
+        if not self.has(r"lock|mutex|synchronized|acquire") or self.has(r"queue\.|asyncio"):
+            return False
+        if self.pool():  # its idle threads wait for one, too
+            return False
+        return system.waiting_for_locks(self.now.server.family()) > self.locks
+
+    def has(self, pattern: str) -> bool:
+        """Return whether this stands anywhere in the submission."""
+        return bool(re.search(pattern, self.pair.sources, re.IGNORECASE))
+
+    def typed(self) -> list[str]:
+        """Return what happened, in words; what several people do in turn is one line."""
+        told: list[str] = []
+        for pattern, run in itertools.groupby(self.done, key=lambda each: each[0]):
+            values = [each[1:] for each in run]
+            if pattern.endswith(": {}") and pattern.count("{") == 1:
+                between = "; " if "набирают" in pattern else ", "
+                told.append(pattern.format(between.join(each[0] for each in values)))
+            else:
+                told += dict.fromkeys(pattern.format(*each) for each in values)
+        return told
+
+
+NAMED_FIRST = ("ann", "bob", "carl")
