@@ -36,4 +36,5 @@ def test_nobody_hears_of_silence_who_waits_alone_or_whose_partner_talks(start):
     bob.say("the end")
     for number in range(said):
         ann.expect(str(number))
-    ann.expect("the end")  # and nothing of a silence of bob's
+    ann.expect("the end")  # and nothing of a silence of bob's, neither before nor soon after
+    assert not ann.has_received(SILENT.encode(), within=0.8), "bob только что писал"
