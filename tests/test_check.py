@@ -17,7 +17,7 @@ import pytest
 from tools.check import find, guard, system, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend, needed
 from tools.check.examiner import ERRORS
-from tools.check.group import harmless
+from tools.check.group import no_formula
 from tools.check.page import Page
 from tools.check.reading import (
     bare,
@@ -412,8 +412,7 @@ def test_what_a_check_rests_on_is_run_before_it():
 )
 def test_the_first_cause_is_mended_first(failed, first):
     checks = [
-        {"id": name, "graded": True, "status": "fail" if name in failed else "pass"}
-        for name in ORDER
+        {"id": name, "graded": True, "costs": name in failed, "waits_for": None} for name in ORDER
     ]
     assert first_to_mend(checks) == first
 
@@ -875,9 +874,9 @@ def test_a_class_leaves_nothing_behind_and_nothing_changed(lesson):
 
 
 def test_a_cell_is_no_formula():
-    assert harmless("=1+1") == "'=1+1"
-    assert harmless("ann") == "ann"
-    assert harmless(13) == 13
+    assert no_formula("=1+1") == "'=1+1"
+    assert no_formula("ann") == "ann"
+    assert no_formula(13) == 13
 
 
 # Hostile programs
@@ -911,6 +910,103 @@ def test_a_score_cannot_be_forged(hostile, tmp_path, way):
     assert hostile(way, tmp_path) == []
     assert target.read_text() == "true"
     assert "forged" not in (STEPS / "tools" / "check" / "trial.py").read_text("utf-8")
+
+
+STANDS_IN = """\
+import os
+open(os.environ["HOME"] + "/forged.txt", "w").write("forged")
+raise SystemExit("forged")
+"""
+
+
+def test_no_module_in_a_submission_stands_in_for_one_of_the_checker(pair, tmp_path):
+    folder = pair("ends_at_once")
+    (folder / "tools").mkdir()
+    for name in "json.py", "socket.py", "sitecustomize.py", "tools/__init__.py":
+        (folder / name).write_text(STANDS_IN)
+    home = tmp_path / "home"
+    home.mkdir()
+    for environment in {}, {"CHAT_CHECK_NO_NAMESPACES": "1"}:
+        environment |= {"HOME": str(home)}
+        server = find.typed([sys.executable, "-c", "print('hi')"])
+        told = checker(".", "--server", server, cwd=folder, **environment)
+        assert (told.returncode, told.stderr) == (2, "")
+        assert "Сервер сразу завершился" in told.stdout
+    assert list(home.iterdir()) == []
+
+
+@isolated
+def test_who_bounds_the_checker_gets_no_score(pair):
+    """A program may lower the limits of the checker's process, so that it sees nothing."""
+    bounds = "import json, resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (5, 5))"
+    report = report_on(pair("busy_loop", server=("import socket", f"{bounds}\nimport socket")))
+    assert (report["reason_id"], report["score"]) == ("broken", None)
+
+
+@isolated
+def test_who_does_not_start_a_second_time_loses_what_could_not_be_checked(pair):
+    once = "open('count', 'a').write('x')\nif len(open('count').read()) > 1: raise SystemExit\n"
+    folder = pair("no_author", server=("import socket", f"{once}import socket"))
+    report = report_on(folder, "--only", "talk")
+    assert verdict(report, "talk") == ("not_run", "server_gone")
+    assert (report["score"], report["of"]) == (0, 1)
+    assert first_to_mend(report["checks"]) == "talk"
+
+
+def test_a_submission_made_to_be_long_is_found_or_refused_at_once(tmp_path):
+    began = time.monotonic()
+    for number in range(find.MOST_FILES - 3):
+        imports = "".join(f"import module{each}\n" for each in range(find.MOST_FILES))
+        (tmp_path / f"module{number}.py").write_text(imports)
+    (tmp_path / "server.py").write_text("\n" * (find.MOST_BYTES - 1000) + LISTENING)
+    (tmp_path / "client.py").write_text(CONNECTING)
+    with (tmp_path / "client_old.py").open("wb") as file:
+        file.truncate(1 << 40)  # it has no bytes on the disk
+    assert find.find(tmp_path).client.command[-1] == str(tmp_path / "client.py")
+    with pytest.raises(find.CannotDrive, match="too_big"):
+        find.copy(tmp_path, tmp_path.with_name("copy"))
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_a_link_to_a_file_elsewhere_is_no_source(tmp_path):
+    (tmp_path / "others.py").write_text(LISTENING)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "server.py").symlink_to(tmp_path / "others.py")
+    with pytest.raises(find.CannotDrive, match="no_server"):
+        find.find(tmp_path / "work")
+
+
+STEALS = """\
+with open({other!r}) as file:
+    exec(file.read())
+listen()
+"""
+SHOUTS_AT_THE_TEACHER = "print('\\x9b2J\\x1b[2Jwiped \\u202e <script>'); raise SystemExit"
+
+
+@isolated
+def test_names_and_output_of_a_class_reach_terminal_table_and_page_as_plain_text(tmp_path):
+    works = tmp_path / "works"
+    names = [b"\x1b[2Jann", b"n" * 255, b"\xff", b"<script>", b"=cmd()", b"two\nlines", b"tmp"]
+    for name in names:
+        shutil.copytree(PAIRS / "no_author", Path(os.fsdecode(os.fsencode(works) + b"/" + name)))
+        server = Path(os.fsdecode(os.fsencode(works) + b"/" + name)) / "server.py"
+        server.write_text(f"import socket  # listen()\n{SHOUTS_AT_THE_TEACHER}\n")
+    thief = shutil.copytree(PAIRS / "no_author", works / "thief") / "server.py"
+    thief.write_text(STEALS.format(other=str(works / "tmp" / "server.py")))
+    told = checker("--class", "works", "--csv", "works/marks.csv", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(each.isprintable() for each in told.stdout.split("\n"))
+    rows = rows_of(works / "marks.csv")
+    assert len(rows) == len(names) + 1
+    assert {"\\x1b[2Jann", "\\udcff", "'=cmd()", "two\\nlines"} < set(rows)
+    page = (works / "marks.html").read_text("utf-8")
+    assert "wiped" in page
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|<script", page)
+    text = (works / "marks-texts" / "thief.txt").read_text("utf-8")
+    assert "FileNotFoundError" in text  # the others' work is hidden
+    assert "wiped" in (works / "marks-texts" / "tmp.txt").read_text("utf-8")
 
 
 def test_the_attack_on_files_works_where_nothing_protects(hostile, tmp_path):

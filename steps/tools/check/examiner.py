@@ -40,14 +40,15 @@ class Failure(Exception):
 
 
 class NotChecked(Exception):
-    """A check cannot be made here; the text says why."""
+    """A check cannot be made here; the text says why. It `costs` if it is the programs' fault."""
 
-    def __init__(self, key: str, text: str) -> None:
+    def __init__(self, key: str, text: str, costs: bool = False) -> None:
         super().__init__(key)
-        self.key, self.text = key, text
+        self.key, self.text, self.costs = key, text, costs
 
 
-UNSTEADY = ("unsteady", "сообщения доходят не каждый раз")
+UNSTEADY = ("unsteady", "сообщения доходят не каждый раз", True)
+GONE = ("server_gone", "сервер или клиент не запустились ещё раз", True)
 NO_SIGNALS = ("no_stop", "на этой системе программу нельзя приостановить")
 
 

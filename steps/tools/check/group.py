@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.check import find, guard, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend
 from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, totals
+from tools.check.reading import harmless
 
 WARNING = "Проверка запускает чужой код с Вашими правами."
 PROTECTED = (
@@ -34,14 +35,14 @@ STYLE = (
 
 def run(folder: Path, options: argparse.Namespace) -> int:
     """Check every folder below `folder`; return the exit status."""
+    table = Path(options.csv or "class.csv")
+    texts = table.with_name(f"{table.stem}-texts")
     submissions = sorted(
         each for each in folder.iterdir() if each.is_dir() and each.name not in find.SKIPPED
-        and not each.name.startswith(".")
+        and not each.name.startswith(".") and each.resolve() != texts.resolve()
     )  # fmt: skip
     if not submissions:
         return complain(f"В {folder} нет папок с работами.")
-    table = Path(options.csv or "class.csv")
-    texts = table.with_name(f"{table.stem}-texts")
     overview = table.with_suffix(".html")
     try:
         texts.mkdir(parents=True, exist_ok=True)
@@ -58,12 +59,16 @@ def run(folder: Path, options: argparse.Namespace) -> int:
 
     def one(submission: Path) -> tuple[str, dict, str]:
         report, text = check(submission, wrapper)
-        (texts / f"{submission.name}.txt").write_text(text, "utf-8")
+        name = harmless(submission.name)
+        shown = (
+            name if len(name.encode()) < 200 else f"{name[:40]} … {submissions.index(submission)}"
+        )
+        (texts / f"{shown}.txt").write_text(text, "utf-8")
         with lock:
             done.append(submission)
             remark = report["reason"] or f"{report['score']} из {report['of']}"
-            page.line(f"{len(done):>3}/{len(submissions)} {submission.name:<24} {remark}")
-        return submission.name, report, text
+            page.line(f"{len(done):>3}/{len(submissions)} {shown:<24} {remark}")
+        return shown, report, text
 
     jobs = (options.jobs or len(os.sched_getaffinity(0))) if wrapper else 1
     with ThreadPoolExecutor(jobs) as pool:
@@ -92,10 +97,11 @@ def check(submission: Path, wrapper: list[str]) -> tuple[dict, str]:
     else:
         page.line(pair.shown())
         page.line()
-        report = trial.run(pair, again="python3 steps check ПАПКА", wrapper=wrapper)
+        report = trial.run(pair, again="python3 steps check ПАПКА", wrapper=wrapper,
+                           hidden=submission.resolve().parent)  # fmt: skip
         for result in report["checks"]:
             page.check(result)
-    report["folder"] = str(submission)
+    report["folder"] = harmless(str(submission))
     page.summary(report)
     return report, "\n".join(page.text) + "\n"
 
@@ -114,10 +120,10 @@ def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:
             row = [name, report["score"], report["of"], CHECKS[first].title if first else "",
                    report["reason"] or "", *(verdicts.get(name, "") for name in ORDER),
                    str(report["seconds"]).replace(".", ",")]  # fmt: skip
-            rows.writerow([harmless(cell) for cell in row])
+            rows.writerow([no_formula(cell) for cell in row])
 
 
-def harmless(cell: object) -> object:
+def no_formula(cell: object) -> object:
     """Return a cell that no spreadsheet takes for a formula: names are the students' own."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 

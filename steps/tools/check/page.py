@@ -134,7 +134,7 @@ class Page:
             self.line(self.paint(f"Сначала исправьте «{first}»: {title}.", BOLD))
         elif only:
             self.line(f"Проверено только «{only}» и то, без чего эта проверка невозможна.")
-        elif report["of"]:
+        elif report["of"] and report["score"] == report["of"]:
             skipped = [e["id"] for e in checks if e["graded"] and e["status"] == "not_run"]
             but = f", кроме непроверенных: {', '.join(skipped)}" if skipped else ""
             self.line(self.paint(f"Все основные проверки пройдены{but}.", BOLD))

@@ -21,9 +21,9 @@ from pathlib import Path
 from tools.check import guard, system
 from tools.check.asks import CHECKS, ORDER, needed
 from tools.check.conversation import ClientEnded, ServerEnded
-from tools.check.examiner import Check, Examiner, Failure, NotChecked
+from tools.check.examiner import GONE, Check, Examiner, Failure, NotChecked
 from tools.check.find import CannotDrive, Side, Submission, copy
-from tools.check.reading import visible
+from tools.check.reading import harmless, visible
 
 VERSION = 2
 MOST_SECONDS = {True: 200, False: 600}  # without namespaces a port may be held for a minute
@@ -39,9 +39,13 @@ def run(
     only: str | None = None,
     again: str = "",
     wrapper: list[str] | None = None,
+    hidden: Path | None = None,
     progress: Callable[[dict], None] = lambda event: None,
 ) -> dict:
-    """Check a submission; return the report, in the shape that main.py documents."""
+    """Check a submission; return the report, in the shape that main.py documents.
+
+    `hidden` is a folder that it shall not see, if there are namespaces: the others' work.
+    """
     began = time.monotonic()
     wrapper = guard.wrapper() if wrapper is None else wrapper
     checks, key, reason, lines = {}, "lost", "Проверка прервалась без результата.", []
@@ -55,6 +59,7 @@ def run(
             "only": only,
             "again": again,
             "place": os.path.realpath(place),
+            "hidden": [os.path.realpath(hidden)] if hidden else [],
         }
         for event in events(wrapper, settings):
             progress(event)
@@ -98,7 +103,7 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
     """Start the process of a trial and yield what it tells; end it when its time is over."""
     secret = secrets.token_hex(16)
     inner = subprocess.Popen(
-        [*wrapper, sys.executable, "-c", f"{guard.LOAD} trial; trial.main()"],
+        [*wrapper, *guard.PYTHON, "-c", f"{guard.LOAD} trial; trial.main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=guard.outer_environment(bool(wrapper)),
@@ -116,7 +121,7 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
         for line in inner.stdout:
             said, _, event = line.partition(" ")
             if secrets.compare_digest(said.encode(), secret.encode()):
-                yield json.loads(event)
+                yield harmless_all(json.loads(event))
     except BrokenPipeError:
         pass
     finally:
@@ -129,6 +134,15 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
             inner.kill()
             inner.wait()
         inner.stdout.close()
+
+
+def harmless_all(value: object) -> object:
+    """Return an event whose texts steer no terminal: what programs have written stands in it."""
+    if isinstance(value, dict):
+        return {key: harmless_all(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [harmless_all(each) for each in value]
+    return harmless(value) if isinstance(value, str) else value
 
 
 def close_input(inner: subprocess.Popen) -> None:
@@ -154,7 +168,7 @@ class Trial:
         sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
         self.pair = Submission(Path(settings["folder"]), *sides, sources=settings["sources"])
         self.place = Path(settings["place"])
-        copied = self.pair.moved(self.place / self.pair.folder.name)
+        copied = self.pair.moved(self.place / "copy" / self.pair.folder.name)
         self.examiner = Examiner(copied, self.place)
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.began = time.monotonic()
@@ -197,7 +211,11 @@ class Trial:
                 self.tell("check", **self.one(CHECKS[name]))
         except CannotDrive as error:
             key, reason, lines = error.key, error.text, error.lines
-        finally:
+        except (
+            Exception
+        ) as error:  # whatever it is: no score then, for a program may have caused it
+            key, reason = "broken", f"Ошибка самой проверки: {type(error).__name__}: {error}."
+        with contextlib.suppress(OSError):
             self.examiner.close()
             system.end_descendants(everybody=guard.inside())
         self.tell("end", reason_id=key, reason=reason, lines=lines)
@@ -212,7 +230,8 @@ class Trial:
         words = [*self.pair.server.command, *self.pair.client.command]
         paths = [Path(word).parent for word in words if Path(word).is_absolute()]
         prefixes = [Path(sys.prefix), Path(sys.base_prefix)]
-        guard.hide(self.place, [*prefixes, *paths], lambda: copy(self.pair.folder, target))
+        hidden = [*guard.HIDDEN, *self.settings["hidden"]]
+        guard.hide(self.place, hidden, [*prefixes, *paths], lambda: copy(self.pair.folder, target))
 
     def one(self, check: Check) -> dict:
         """Run a check; return its result as it stands in the JSON."""
@@ -225,8 +244,9 @@ class Trial:
         result |= {"verdict": "", "note": "", "waits_for": None, "story": None, "costs": False}
         try:
             if check.waits_for and check.waits_for not in ex.passed:
-                result |= {"waits_for": check.waits_for, "costs": check.waits_for in ex.lost}
-                raise NotChecked("waits", f"сначала должно получиться {check.waits_for}")
+                result["waits_for"] = check.waits_for
+                text = f"сначала должно получиться {check.waits_for}"
+                raise NotChecked("waits", text, check.waits_for in ex.lost)
             if not check.graded and time.monotonic() - self.began > FOR_MORE:
                 raise NotChecked("no_time", "проверка и так длилась долго")
             remark = check.run(ex)
@@ -237,14 +257,14 @@ class Trial:
             ex.photograph(failure)
             result |= {"status": "fail", "verdict": failure.verdict, "costs": True}
             result["story"] = self.story(check, failure)
-        except NotChecked as error:
-            result |= {"verdict": error.key, "note": error.text}
-        except (ServerEnded, ClientEnded):
-            note = "сервер или клиент не запустились ещё раз"
-            result |= {"verdict": "server_gone", "note": note}
-        except (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
-            note = f"сама проверка не сработала ({type(error).__name__}: {error})"
-            result |= {"verdict": "broken", "note": f"{note}; это ошибка проверки"}
+        except (NotChecked, ServerEnded, ClientEnded) as error:
+            why = error if isinstance(error, NotChecked) else NotChecked(*GONE)
+            result |= {"verdict": why.key, "note": why.text, "costs": why.costs}
+        except Exception as error:  # the checker's own
+            if check.graded or isinstance(error, CannotDrive):
+                raise
+            note = f"ошибка самой проверки ({type(error).__name__}: {error})"
+            result |= {"verdict": "broken", "note": note}
         if result["costs"]:
             ex.lost.add(name)
         failed = result["status"] != "pass" and not result["waits_for"]
