@@ -49,7 +49,9 @@ SHOWN = re.compile(r"[\"'`«<]([^\"'`»>]{1,20})[\"'`»>]|(?<!\S)([/\\!:]\w{1,15
 COMPARED = re.compile(r"(?:==|\bin|equals\(|===|case)\s*[\[({]*\s*[\"']([^\"'\s{}%]{1,15})[\"']")
 
 
-def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str | None:
+def told(
+    ex: Examiner, about: str, before: dict[str, int], speaker: str, **values: str
+) -> str | None:
     """Find out what the others were told; `speaker` then says something, lest it come late."""
     now, others = ex.now, list(before)
 
@@ -65,9 +67,10 @@ def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str 
         lines = ex.telling(deaf, before[deaf], about)
         if any(re.search(r"\d", bare_mark(line)) for line in lines):
             return "by_address"
-    screen, values = (deaf, before[deaf]), {"reader": deaf, "as_whom": ex.as_whom(about)}
+    screen = deaf, before[deaf]
+    values |= {"who": about, "reader": deaf, "as_whom": ex.as_whom(about)}
     verdict = first[deaf] if now.server.alive() else "nothing"
-    failure = Failure(verdict, screen, who=about, **values)
+    failure = Failure(verdict, screen, **values)
     ex.photograph(failure)  # before what follows causes errors of its own
     if first[deaf] == "nothing":
         now.calm()
@@ -77,7 +80,7 @@ def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str 
             time.sleep(0.3)  # as people do: the server learns of a reset in between
             now.calm()
         if set(learnt().values()) == {"who"}:
-            raise Failure("late", screen, who=about, **values)
+            raise Failure("late", screen, **values)
     raise failure
 
 
@@ -412,10 +415,15 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
             "shutdown(socket.SHUT_RDWR) или создайте поток с daemon=True.",
             "Клиент {who} должен завершиться: это для него знак выйти ({word}).",
         ),
-        "untold": (
+        "nothing": (
             "Клиент завершается, но сервер не рассылает остальным известие об уходе.",
             "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
-            "больше не в чате.",
+            "больше не в чате, {as_whom}.",
+        ),
+        "not_who": (
+            "Сервер сообщает об уходе, но не вставляет имя: запомните имя вместе с соединением.",
+            "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
+            "больше не в чате, {as_whom}.",
         ),
         "late": (
             "Известие об уходе приходит, только когда кто-нибудь напишет: сервер замечает уход при "
@@ -426,6 +434,7 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
     },
     EXIT,
     waits_for="talk",
+    remarks=BY_ADDRESS,
 )
 def word(ex: Examiner) -> str | None:
     """There is a word, an empty line or Ctrl-D to leave with, and the others are told."""
@@ -452,8 +461,9 @@ def word(ex: Examiner) -> str | None:
         if outcome != "leaves":
             screen = (leaver.name, before[leaver.name])
             raise Failure(outcome, screen, who=leaver.name, word=shown)
-        told_about_leaving(ex, leaver.name, way, shown, before)
-        return None
+        ex.said += [way] if way else []  # as a message it may reach the others: that is no news
+        del before[leaver.name]
+        return told(ex, leaver.name, before, speaker="ann", word=shown)
     ex.done[:] = done
     ex.note("{} пробует выйти: {}", leaver.name, ", ".join(tried))
     raise Failure("none", (leaver.name, before[leaver.name]), who=leaver.name)
@@ -515,35 +525,6 @@ def leaves(ex: Examiner, leaver: Participant, way: str | None) -> str:
         ex.done.pop()
         return "stays"
     return "leaves" if program.ends(1.5) else "hangs"
-
-
-def told_about_leaving(ex: Examiner, who: str, way, shown: str, before: dict[str, int]) -> None:
-    """Check that the others learn who has left with a word."""
-    others = [name for name in ex.now.people if name != who]
-
-    def untold() -> list[str]:
-        return [name for name in others if not any(
-            not (way and is_message(ex, line, who, way))
-            for line in ex.telling(name, before[name], who)
-        )]  # fmt: skip
-
-    if wait_for(lambda: not untold(), TOLD) or not (deaf := untold()):
-        return
-    values = {"who": who, "word": shown, "reader": deaf[0]}
-    failure = Failure("untold", (deaf[0], before[deaf[0]]), **values)
-    ex.photograph(failure)
-    for _ in range(2):
-        ex.say("ann")
-        time.sleep(0.5)
-    if wait_for(lambda: not untold(), 1.0):
-        raise Failure("late", (deaf[0], before[deaf[0]]), **values)
-    raise failure
-
-
-def is_message(ex: Examiner, line: str, author: str, text: str) -> bool:
-    """Return whether a line is what an author has typed, and no news about them."""
-    rest = bare_mark(line.replace(text, " ", 1))
-    return text in line and rest in (ex.mark_for(author), "", author)
 
 
 # The end of the server

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.check.reading import harmless
@@ -78,20 +78,6 @@ class Side:
         commands = [self.command, *self.others]
         return [word.replace("{name}", name) for word in commands[number % len(commands)]]
 
-    def moved(self, old: Path, new: Path) -> "Side":
-        """Return the same side in a copy of the folder."""
-
-        def word_in_copy(word: str) -> str:
-            inside = Path(word).is_absolute() and Path(word).is_relative_to(old)
-            return str(new / Path(word).relative_to(old)) if inside else word
-
-        return replace(
-            self,
-            command=[word_in_copy(word) for word in self.command],
-            others=[[word_in_copy(word) for word in each] for each in self.others],
-            folder=Path(word_in_copy(str(self.folder))),
-        )
-
     def shown(self) -> str:
         """Return the command as people would type it in its folder."""
         runner, *rest = self.command
@@ -108,15 +94,6 @@ class Submission:
     client: Side
     sources: str = ""  # of all files of the submission
 
-    def moved(self, new: Path) -> "Submission":
-        """Return the same submission in a copy of its folder."""
-        sides = [side.moved(self.folder, new) for side in (self.server, self.client)]
-        return Submission(new, *sides, sources=self.sources)
-
-    def shown(self) -> str:
-        """Return both commands as people would type them."""
-        return f"Сервер: {self.server.shown()}\nКлиент: {self.client.shown()}"
-
     def addresses(self) -> list[str]:
         """Return the addresses in the code that are not the loopback's: at most eight."""
         found = dict.fromkeys(LITERAL.findall(self.sources))
@@ -130,20 +107,15 @@ class Submission:
         return usable[:8]
 
 
-def find(folder: Path, server: str | None = None, client: str | None = None) -> Submission:
-    """Find a server and a client in a folder, or take those that the user names."""
+def find(
+    folder: Path, server: list[str] | None = None, client: list[str] | None = None
+) -> Submission:
+    """Find a server and a client in a folder, or take the commands that the user names."""
     files = sources(folder)
-    sides = {}
-    for role, given in ("server", server), ("client", client):
-        if given:
-            sides[role] = named(given, folder)
-    for role in "server", "client":
-        if role not in sides:
-            near = Path(sides["server"].command[-1]) if role == "client" else None
-            sides[role] = guessed(role, folder, files, near)
-    return Submission(
-        folder, sides["server"], sides["client"], "\n".join(each.text for each in files.values())
-    )
+    one = named(server, folder) if server else guessed("server", folder, files)
+    near = Path(one.command[-1])
+    other = named(client, folder) if client else guessed("client", folder, files, near)
+    return Submission(folder, one, other, "\n".join(each.text for each in files.values()))
 
 
 def typed(words: list[str]) -> str:
@@ -232,8 +204,8 @@ def read(path: Path) -> str:
         return ""
 
 
-def named(command: str, folder: Path) -> Side:
-    """Return the side that a command of the user starts."""
+def words_of(command: str, folder: Path) -> list[str]:
+    """Return the words of a command that a user names; source files get their whole path."""
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
@@ -242,18 +214,34 @@ def named(command: str, folder: Path) -> Side:
         raise CannotDrive("bad_command", f"Команда не читается: {command}")
     if os.name == "nt":
         words = [word.strip('"') for word in words]
-    files = [word for word in words if Path(word).suffix in RUNNERS]
-    places = [Path(word) for word in files]
-    path = next((each for each in [*(folder / p for p in places), *places] if each.is_file()), None)
-    if len(words) == 1 and path:
-        words = started(path)
-    elif path:
-        words = [str(path.resolve()) if word == files[0] else word for word in words]
+    for number, word in enumerate(words):
+        for path in folder / word, Path(word):
+            if path.suffix in RUNNERS and path.is_file():
+                words[number] = str(path.resolve())
+                break
+    if len(words) == 1 and Path(words[0]).suffix in RUNNERS:
+        words = started(Path(words[0]))
     check_installed(words[0], folder)
     if words[0] in ("python", "python3") and os.name != "nt":
         words[0] = shutil.which(words[0]) or words[0]
-    inside = path and folder.resolve() in path.resolve().parents
-    place = path.resolve().parent if inside else folder.resolve()
+    return words
+
+
+def moved(words: list[str], old: Path, new: Path) -> list[str]:
+    """Return a command with the files of one folder in the place of those of another."""
+    paths = [Path(word) for word in words]
+    return [
+        str(new / path.relative_to(old))
+        if path.is_absolute() and path.is_relative_to(old)
+        else word
+        for word, path in zip(words, paths, strict=True)
+    ]
+
+
+def named(words: list[str], folder: Path) -> Side:
+    """Return the side that a command of the user starts."""
+    path = next((Path(word) for word in words if Path(word).suffix in RUNNERS), None)
+    place = path.parent if path and path.is_relative_to(folder) else folder
     return Side(words, place, read(path) if path else "")
 
 
@@ -268,10 +256,10 @@ def started(path: Path) -> list[str]:
     """Return the command that starts a source file."""
     runner = RUNNERS[path.suffix]
     check_installed(runner[0], path.parent)
-    return [*runner, str(path.resolve())]
+    return [*runner, str(path)]
 
 
-def guessed(role: str, folder: Path, files: dict[Path, Source], near: Path | None) -> Side:
+def guessed(role: str, folder: Path, files: dict[Path, Source], near: Path | None = None) -> Side:
     """Return the side that a file of the folder most likely is."""
     points = {path: score(role, files[path], files, near) for path in files}
     best = files[max(points, key=points.get)] if points else None
@@ -284,7 +272,7 @@ def guessed(role: str, folder: Path, files: dict[Path, Source], near: Path | Non
             if each.window:
                 raise has_windows(each.window, best.path.name)
     others = [] if role == "server" else numbered(best, files)
-    return Side(started(best.path), best.path.resolve().parent, best.text, others)
+    return Side(started(best.path), best.path.parent, best.text, others)
 
 
 def has_windows(module: str, file: str) -> CannotDrive:
@@ -333,6 +321,6 @@ def score(role: str, file: Source, files: dict[Path, Source], near: Path | None)
     if role == "server":
         points += 1.5 * any(each.threads for each in group) + any(each.chats for each in group)
     if near:
-        points += 1.5 * (file.path.resolve().parent == near.parent)
+        points += 1.5 * (file.path.parent == near.parent)
         points += 2 * (near in files and file.task() == files[near].task())
     return points

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from tools.check import find, guard, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend
-from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, totals
+from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, program, totals
 from tools.check.reading import harmless
 
 WARNING = "Проверка запускает чужой код с Вашими правами."
 PROTECTED = (
     "Защита: каждая работа запускается в копии, без выхода в сеть и без прав администратора; "
     "файловая система доступна ей только для чтения (кроме копии и временной папки); время, "
-    "память, вывод и число процессов ограничены. Читать Ваши файлы чужой код может."
+    "память, вывод и число процессов ограничены; другие работы ей не видны. Читать остальные Ваши "
+    "файлы чужой код может."
 )
 UNPROTECTED = (
     "Пространства имён здесь недоступны: работы запускаются по одной, в копиях, но чужой код может "
@@ -55,10 +56,14 @@ def run(folder: Path, options: argparse.Namespace) -> int:
     page.line(WARNING)
     page.line(PROTECTED if wrapper else UNPROTECTED)
     page.line()
-    lock, done = threading.Lock(), []
+    lock, done, command = threading.Lock(), [], " ".join(program())
 
     def one(submission: Path) -> tuple[str, dict, str]:
-        report, text = check(submission, wrapper)
+        mine = Page(to_screen=False)
+        report = trial.run(
+            submission.resolve(), options, f"{command} ПАПКА", mine, wrapper, folder.resolve()
+        )
+        text = "\n".join(mine.text) + "\n"
         name = harmless(submission.name)
         shown = (
             name if len(name.encode()) < 200 else f"{name[:40]} … {submissions.index(submission)}"
@@ -85,25 +90,6 @@ def run(folder: Path, options: argparse.Namespace) -> int:
     more = ", ".join(name for name in ORDER if not CHECKS[name].graded)
     page.line(f"Дополнительные проверки в оценку не входят: {more}.")
     return 0
-
-
-def check(submission: Path, wrapper: list[str]) -> tuple[dict, str]:
-    """Check one submission; return the report and the text."""
-    page = Page(to_screen=False)
-    try:
-        pair = find.find(submission.resolve())
-    except find.CannotDrive as error:
-        report = trial.report(None, [], error.key, error.text, error.lines, 0)
-    else:
-        page.line(pair.shown())
-        page.line()
-        report = trial.run(pair, again="python3 steps check ПАПКА", wrapper=wrapper,
-                           hidden=submission.resolve().parent)  # fmt: skip
-        for result in report["checks"]:
-            page.check(result)
-    report["folder"] = harmless(str(submission))
-    page.summary(report)
-    return report, "\n".join(page.text) + "\n"
 
 
 def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:

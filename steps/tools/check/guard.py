@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tools.check.system import LINUX, end_descendants, family, memory, processes
 
-STEPS = Path(__file__).parents[2]
+STEPS = Path(os.path.abspath(__file__)).parents[2]  # or the file that --pack has written
 PYTHON = [sys.executable, "-P"]  # no module out of the current folder: it may be a submission
 LOAD = f"import sys; sys.path.insert(0, {str(STEPS)!r}); from tools.check import"
 MOST_PROCESSES = 200

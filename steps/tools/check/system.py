@@ -1,6 +1,6 @@
 """What the system tells about processes: who started whom, what they use, which sockets they have.
 
-Linux tells everything in /proc; elsewhere `lsof`, `ps` and `netstat` tell a part of it.
+Linux tells everything in /proc. Elsewhere `ps` tells the processor time, and nothing the sockets.
 """
 
 import contextlib
@@ -126,21 +126,6 @@ def is_held(pid: int) -> bool:
 # Sockets
 
 
-def sockets(pids: list[int]) -> list[Socket]:
-    """Return the sockets of these processes; an empty list where the system does not tell."""
-    if LINUX:
-        return sockets_of_linux(pids)
-    if os.name == "posix":
-        command = ["lsof", "-nP", "-a", "-iTCP", "-F", "nT", "-p", ",".join(map(str, pids))]
-    else:
-        command = ["netstat", "-ano", "-p", "TCP"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return sockets_of_netstat(told, pids) if os.name == "nt" else sockets_of_lsof(told)
-
-
 def table(pid: int, name: str) -> Iterable[list[str]]:
     """Yield the fields of the rows of /proc/PID/net/tcp, tcp6 or udp."""
     with contextlib.suppress(*GONE):
@@ -153,10 +138,10 @@ def port_of(field: str) -> int:
     return int(field.rpartition(":")[2], 16)
 
 
-def sockets_of_linux(pids: list[int]) -> list[Socket]:
-    """Return the sockets that these processes have open."""
+def sockets(pids: list[int]) -> list[Socket]:
+    """Return the sockets that these processes have open (elsewhere: none, it does not tell)."""
     numbers = set()
-    for pid in pids:
+    for pid in pids if LINUX else ():
         with contextlib.suppress(*GONE):
             for descriptor in os.scandir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(*GONE):
@@ -164,7 +149,7 @@ def sockets_of_linux(pids: list[int]) -> list[Socket]:
                     if target.startswith("socket:["):
                         numbers.add(target[8:-1])
     found = set()
-    for name in ("tcp", "tcp6", "udp") if pids else ():
+    for name in ("tcp", "tcp6", "udp") if numbers else ():
         for fields in table(pids[0], name):
             if fields[9] in numbers:
                 state = "udp" if name == "udp" else STATES.get(fields[3], fields[3])
@@ -189,38 +174,6 @@ def address_of(hexadecimal: str) -> str:
     if not any(swapped):
         return "127.0.0.1"
     return socket.inet_ntop(socket.AF_INET if len(swapped) == 4 else socket.AF_INET6, swapped)
-
-
-def sockets_of_lsof(told: str) -> list[Socket]:
-    """Return the sockets in the output of lsof (macOS)."""
-    found, name = [], ""
-    for line in told.splitlines():
-        if line.startswith("n"):
-            name = line[1:]
-        elif line.startswith("TST="):
-            words = {"LISTEN": "listen", "ESTABLISHED": "connected", "CLOSE_WAIT": "left"}
-            own, _, other = name.partition("->")
-            address, _, port = own.rpartition(":")
-            address = "127.0.0.1" if address == "*" else address.strip("[]")
-            remote = other.rpartition(":")[2]
-            if port.isdigit():
-                state = words.get(line[4:], line[4:])
-                found.append(Socket(state, int(port), address, int(remote) if remote else 0))
-    return found
-
-
-def sockets_of_netstat(told: str, pids: list[int]) -> list[Socket]:
-    """Return the sockets in the output of netstat (Windows): its words depend on the language."""
-    found = []
-    for line in told.splitlines():
-        fields = line.split()
-        if len(fields) == 5 and fields[0] == "TCP" and fields[4] in map(str, pids):
-            address, _, port = fields[1].rpartition(":")
-            remote = fields[2].rpartition(":")[2]
-            state = "listen" if remote == "0" else "connected"
-            address = "127.0.0.1" if address in ("0.0.0.0", "[::]") else address.strip("[]")
-            found.append(Socket(state, int(port), address, int(remote)))
-    return found
 
 
 def free_port() -> int:

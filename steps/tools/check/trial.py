@@ -2,10 +2,11 @@
 
 `run` starts that process (in namespaces, where the system has them), bounds its time, and makes
 one report of what it tells. `main` is that process. It tells its events on its standard output,
-a line each: the secret that `run` has given it, then an object of JSON: {"event": "begin", "id":
-...}, {"event": "check", ...}, {"event": "end", "reason_id": ..., "reason": ..., "lines": [...]}.
+a line each: the secret that `run` has given it, then an object of JSON: {"event": "found",
+"shown": ...}, {"event": "begin", "id": ...}, {"event": "check", ...}, {"event": "end", ...}.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,14 +16,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.check import guard, system
 from tools.check.asks import CHECKS, ORDER, needed
 from tools.check.conversation import ClientEnded, ServerEnded
 from tools.check.examiner import GONE, Check, Examiner, Failure, NotChecked
-from tools.check.find import CannotDrive, Side, Submission, copy
+from tools.check.find import CannotDrive, copy, find, moved, words_of
+from tools.check.page import Page
 from tools.check.reading import harmless, visible
 
 VERSION = 2
@@ -35,65 +37,63 @@ running: set[subprocess.Popen] = set()  # the processes of the trials
 
 
 def run(
-    pair: Submission,
-    only: str | None = None,
-    again: str = "",
-    wrapper: list[str] | None = None,
+    folder: Path,
+    options: argparse.Namespace,
+    again: str,
+    page: Page,
+    wrapper: list[str],
     hidden: Path | None = None,
-    progress: Callable[[dict], None] = lambda event: None,
 ) -> dict:
-    """Check a submission; return the report, in the shape that main.py documents.
+    """Check a submission and show it on a page; return the report that main.py documents.
 
     `hidden` is a folder that it shall not see, if there are namespaces: the others' work.
     """
     began = time.monotonic()
-    wrapper = guard.wrapper() if wrapper is None else wrapper
-    checks, key, reason, lines = {}, "lost", "Проверка прервалась без результата.", []
+    report = {"version": VERSION, "folder": harmless(str(folder)), "server": [], "client": []}
+    checks, end = {}, {"reason_id": "lost", "reason": "Проверка прервалась без результата."}
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
-        settings = {
-            "folder": str(pair.folder),
-            "sides": [
-                {**vars(side), "folder": str(side.folder)} for side in (pair.server, pair.client)
-            ],
-            "sources": pair.sources,
-            "only": only,
-            "again": again,
-            "place": os.path.realpath(place),
-            "hidden": [os.path.realpath(hidden)] if hidden else [],
-        }
-        for event in events(wrapper, settings):
-            progress(event)
-            if event["event"] == "check":
-                checks[event["id"]] = {key: event[key] for key in event if key != "event"}
-            elif event["event"] == "end":
-                key, reason, lines = event["reason_id"], event["reason"], event["lines"]
-    shown = [checks[name] for name in ORDER if name in checks and only in (None, name)]
-    return report(pair, shown, key, reason, lines, time.monotonic() - began)
+        try:
+            for event in events(wrapper, {
+                "folder": str(folder),
+                "server": options.server and words_of(options.server, folder),
+                "client": options.client and words_of(options.client, folder),
+                "only": options.only,
+                "again": again,
+                "place": os.path.realpath(place),
+                "hidden": [os.path.realpath(hidden)] if hidden else [],
+            }):  # fmt: skip
+                kind = event.pop("event")
+                page.event(kind, event)
+                if kind == "found":
+                    report |= {"server": event["server"], "client": event["client"]}
+                elif kind == "check":
+                    checks[event["id"]] = event
+                elif kind == "end":
+                    end = event
+        except CannotDrive as error:
+            end = ending(error.key, error.text, error.lines)
+    shown = [checks[name] for name in ORDER if name in checks and options.only in (None, name)]
+    report |= scored(shown, end, time.monotonic() - began)
+    page.summary(report)
+    return report
 
 
-def report(
-    pair: Submission | None,
-    checks: list[dict],
-    key: str,
-    reason: str,
-    lines: list[str],
-    seconds: float,
-) -> dict:
-    """Return the report as it stands in the JSON; who could not be driven has no score."""
+def ending(key: str = "", reason: str = "", lines: list[str] | None = None) -> dict:
+    """Return how a trial has ended: without a reason, or why it could not go on to its end."""
+    return {"reason_id": key or None, "reason": reason or None, "last_lines": lines or []}
+
+
+def scored(checks: list[dict], end: dict, seconds: float) -> dict:
+    """Return the report's part on the checks; who could not be driven has no score."""
     graded = [each for each in checks if each["graded"]]
     passed = sum(each["status"] == "pass" for each in graded)
     lost = sum(each["costs"] for each in graded)
+    driven = end["reason_id"] is None
     return {
-        "version": VERSION,
-        "folder": str(pair.folder) if pair else "",
-        "server": pair.server.command if pair else [],
-        "client": pair.client.command if pair else [],
-        "status": 2 if key else 1 if lost else 0,
-        "reason_id": key or None,
-        "reason": reason or None,
-        "last_lines": lines,
-        "score": None if key else passed,
-        "of": None if key else passed + lost,
+        "status": (1 if lost else 0) if driven else 2,
+        **end,
+        "score": passed if driven else None,
+        "of": passed + lost if driven else None,
         "seconds": round(seconds, 1),
         "checks": checks,
     }
@@ -165,11 +165,8 @@ class Trial:
 
     def __init__(self, settings: dict) -> None:
         self.settings = settings
-        sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
-        self.pair = Submission(Path(settings["folder"]), *sides, sources=settings["sources"])
-        self.place = Path(settings["place"])
-        copied = self.pair.moved(self.place / "copy" / self.pair.folder.name)
-        self.examiner = Examiner(copied, self.place)
+        self.folder, self.place = Path(settings["folder"]), Path(settings["place"])
+        self.copied = self.place / "copy" / self.folder.name
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.began = time.monotonic()
 
@@ -187,7 +184,7 @@ class Trial:
             "остановлены.",
             "memory": "Программы заняли слишком много памяти и были остановлены.",
         }
-        self.tell("end", reason_id=why, reason=texts[why], lines=[])
+        self.tell("end", **ending(why, texts[why]))
         self.end(0)
 
     def end(self, status: int) -> None:
@@ -203,35 +200,45 @@ class Trial:
 
     def run(self) -> None:
         """Run all checks, or the one that is asked for and those that it waits for."""
-        key, reason, lines = "", "", []
+        end = ending()
         try:
             self.prepare()
             for name in needed(self.settings["only"]):
                 self.tell("begin", id=name, title=CHECKS[name].title)
                 self.tell("check", **self.one(CHECKS[name]))
+            self.examiner.close()
         except CannotDrive as error:
-            key, reason, lines = error.key, error.text, error.lines
+            end = ending(error.key, error.text, error.lines)
         except (
             Exception
         ) as error:  # whatever it is: no score then, for a program may have caused it
-            key, reason = "broken", f"Ошибка самой проверки: {type(error).__name__}: {error}."
+            end = ending("broken", f"Ошибка самой проверки: {type(error).__name__}: {error}.")
         with contextlib.suppress(OSError):
-            self.examiner.close()
             system.end_descendants(everybody=guard.inside())
-        self.tell("end", reason_id=key, reason=reason, lines=lines)
+        self.tell("end", **end)
 
     def prepare(self) -> None:
-        """Copy the submission: whatever the programs change, they change in the copy."""
-        target = self.examiner.pair.folder
-        if not guard.inside():
+        """Copy the submission: whatever the programs change, they change in the copy. Read it."""
+        given = [self.settings["server"], self.settings["client"]]
+        if guard.inside():
+            paths = [Path(word) for words in given for word in words or () if word.startswith("/")]
+            outside = [each.parent for each in paths if not each.is_relative_to(self.folder)]
+            needed = [Path(sys.prefix), Path(sys.base_prefix), *outside]
+            hidden = [*guard.HIDDEN, *self.settings["hidden"]]
+            guard.hide(self.place, hidden, needed, lambda: copy(self.folder, self.copied))
+        else:
             (self.place / "tmp").mkdir()
-            copy(self.pair.folder, target)
-            return
-        words = [*self.pair.server.command, *self.pair.client.command]
-        paths = [Path(word).parent for word in words if Path(word).is_absolute()]
-        prefixes = [Path(sys.prefix), Path(sys.base_prefix)]
-        hidden = [*guard.HIDDEN, *self.settings["hidden"]]
-        guard.hide(self.place, hidden, [*prefixes, *paths], lambda: copy(self.pair.folder, target))
+            copy(self.folder, self.copied)
+        pair = find(
+            self.copied, *(words and moved(words, self.folder, self.copied) for words in given)
+        )
+        self.tell(
+            "found",
+            shown=[pair.server.shown(), pair.client.shown()],
+            server=moved(pair.server.command, self.copied, self.folder),
+            client=moved(pair.client.command, self.copied, self.folder),
+        )
+        self.examiner = Examiner(pair, self.place)
 
     def one(self, check: Check) -> dict:
         """Run a check; return its result as it stands in the JSON."""
@@ -281,7 +288,7 @@ class Trial:
         if check.explain and failure.reason and failure.verdict not in PRECISE:
             cause = failure.reason
         most = 3 if check.name == "stalled" else 12  # lines of one letter tell nothing
-        folder = str(self.examiner.pair.folder)
+        folder = str(self.copied)
         file, heading = check.read
         return {
             "typed": failure.typed,
