@@ -20,10 +20,8 @@ from tools.check.examiner import (
 from tools.check.process import wait_for
 from tools.check.reading import bare as bare_mark
 from tools.check.reading import names, repeated_error, told_who
-from tools.check.talking import HEARD, STEP1, STEP3
+from tools.check.talking import ENDING, HEARD, NEWS, NOBODY_WAITS, ONE_ERROR, STEP1, STEP2
 
-BREAK = ("step3_multi_threaded/README.md", "Сломайте сами")
-EXIT = ("step4_framing_and_exit/README.md", "Ступень 2. Слово для выхода")
 LOCKED_NAME = (
     "Сервер ждёт первых байтов (recv) одного участника с захваченной блокировкой, и остальные ждут "
     "этой блокировки. Под блокировкой только читайте и изменяйте общий список, а recv вызывайте "
@@ -94,7 +92,7 @@ def told(
         "late": "Известие приходит только вместе с чьим-то сообщением: сервер рассылает его не при "
         "входе, а при следующей рассылке.",
     },
-    STEP3,
+    NEWS,
     waits_for="talk",
     remarks=BY_ADDRESS,
 )
@@ -218,7 +216,7 @@ def is_idle(death: Death) -> None:
         "late": "Сервер замечает уход, только когда пытается отправить сообщение и получает "
         'ошибку. О конце соединения сообщает recv: он возвращает b"" или вызывает исключение.',
     },
-    STEP3,
+    NEWS,
     waits_for="talk",
     remarks=BY_ADDRESS,
 )
@@ -255,7 +253,8 @@ def left(ex: Examiner) -> str | None:
             "Сервер молчит, пока никто не пишет. Сейчас программы выводят {rate} КБ в секунду.",
         ),
     },
-    STEP1,
+    NEWS,
+    {"always": STEP2},
     waits_for="talk",
     explain=False,
 )
@@ -280,7 +279,7 @@ def idle(ex: Examiner) -> None:
         "closed_newcomer": "Исключение из-за соединения, которое сразу закрыли, остановило цикл с "
         "accept: новых участников никто не принимает.",
     },
-    STEP3,
+    ONE_ERROR,
     waits_for="third",
     remarks={
         "kept": "но соединения ушедших остаются открытыми: удаляйте ушедшего из списка и "
@@ -322,7 +321,7 @@ def never_removes(ex: Examiner) -> bool:
         "newcomer": "ConnectionResetError остановил цикл с accept: новых участников никто не "
         "принимает.",
     },
-    STEP3,
+    ONE_ERROR,
     waits_for="survives",
     graded=False,
 )
@@ -352,7 +351,7 @@ def reset(ex: Examiner) -> None:
         "pool": POOL,
         "locked": LOCKED_NAME,
     },
-    BREAK,
+    NOBODY_WAITS,
     waits_for="third",
 )
 def silent(ex: Examiner) -> None:
@@ -373,7 +372,7 @@ def silent(ex: Examiner) -> None:
         "pool": POOL,
         "locked": LOCKED_NAME,
     },
-    BREAK,
+    NOBODY_WAITS,
     waits_for="silent",
     graded=False,
 )
@@ -432,7 +431,8 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
             "{who} больше не в чате.",
         ),
     },
-    EXIT,
+    ENDING,
+    dict.fromkeys(["nothing", "not_who", "late"], NEWS),
     waits_for="talk",
     remarks=BY_ADDRESS,
 )
@@ -539,7 +539,7 @@ def leaves(ex: Examiner, leaver: Participant, way: str | None) -> str:
         "shutdown(socket.SHUT_RDWR) для их сокетов. Так же бывает, если KeyboardInterrupt "
         "перехвачен внутри цикла."
     },
-    STEP3,
+    ENDING,
     waits_for="talk",
     explain=False,
 )

@@ -57,20 +57,26 @@ class Check:
     """A check, and all that is said of it.
 
     `causes`: for each verdict the likely cause in terms of the code, or (cause, what was
-    expected). `read`: a file below `steps` and a heading in it. `explain`: whether an error that
-    the server tells of is a better cause.
+    expected). `read`: a file below `steps` and a heading in it, under which the answer stands;
+    `reads`: the same for single verdicts. `explain`: whether an error that the server tells of is
+    a better cause.
     """
 
     title: str
     expected: str
     causes: dict[str, str | tuple[str, str]]
     read: tuple[str, str]
+    reads: dict[str, tuple[str, str]] = field(default_factory=dict)
     waits_for: str = ""
     graded: bool = True
     explain: bool = True
     remarks: dict[str, str] = field(default_factory=dict)
     name: str = ""
     run: Callable[["Examiner"], str | None] | None = None
+
+    def pointer(self, verdict: str) -> tuple[str, str]:
+        """Return the file and the heading under which the answer to a verdict stands."""
+        return self.reads.get(verdict, self.read)
 
 
 CHECKS: dict[str, Check] = {}  # in the order in which they run

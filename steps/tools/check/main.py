@@ -91,7 +91,8 @@ def pack(target: Path) -> int:
                     for name in ("__init__", "entry", "language")
                 ]
                 parts += (guard.STEPS / "tools" / "check").glob("*.py")
-                parts += {guard.STEPS / check.read[0] for check in CHECKS.values()}
+                pointers = [check.pointer(key) for check in CHECKS.values() for key in check.causes]
+                parts += {guard.STEPS / file for file, _ in pointers}
                 for part in parts:
                     copied = Path(place, part.relative_to(guard.STEPS))
                     copied.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ class Page:
         note = f" ({note})" if note else ""
         self.line(f"{self.paint(sign, style)} {result['id']:<9} {result['title']}{note}")
         if result["story"]:
-            self.story(result["story"], CHECKS[result["id"]].read)
+            self.story(result["story"], CHECKS[result["id"]].pointer(result["verdict"]))
 
     def story(self, story: dict, pointer: tuple[str, str]) -> None:
         """Show the parts of a failure; where there are no guides at hand, also the answer, once."""

@@ -289,7 +289,7 @@ class Trial:
             cause = failure.reason
         most = 3 if check.name == "stalled" else 12  # lines of one letter tell nothing
         folder = str(self.copied)
-        file, heading = check.read
+        file, heading = check.pointer(failure.verdict)
         return {
             "typed": failure.typed,
             "expected": expected.format(**failure.values),
