@@ -8,7 +8,7 @@ ORDER = [
     *("empty", "twice", "word", "stop", "restart"),
     *("lines", "letters", "stalled", "name", "bare", "reset"),
 ]
-BESIDE = {"joined": "third", "left": "third", "idle": "third", "lines": "author", "word": "author"}
+BESIDE = {"joined": "third", "left": "third", "idle": "third", "lines": "author", "word": "empty"}
 
 
 def needed(only: str | None) -> list[str]:

@@ -442,7 +442,8 @@ def word(ex: Examiner) -> str | None:
     leaver = list(now.people.values())[-1]
     done, tried = list(ex.done), []
     deadline = time.monotonic() + WORDS
-    for way in [*words_to_leave(ex, leaver), "", None]:
+    empty_line = [] if "empty" in ex.lost else [""]  # it is no wish to leave, but an error
+    for way in [*words_to_leave(ex, leaver), *empty_line, None]:
         if way and time.monotonic() > deadline:
             continue
         ex.done[:] = done

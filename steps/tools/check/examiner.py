@@ -36,7 +36,8 @@ class Failure(Exception):
         self.pictures: list[tuple[str, str]] = []
         self.typed: list[str] | None = None
         self.server_said: list[str] = []
-        self.reason = ""  # what the server's own error tells
+        self.reason = ""  # what the server's own error tells ...
+        self.explained = False  # ... and whether that is all there is to say
 
 
 class NotChecked(Exception):
@@ -107,6 +108,9 @@ ERRORS = [
      "там, где вызваны recv и send этого соединения, удалить его и закрыть."),
     (r"release un(locked|-acquired) lock", "Блокировку освобождает тот, кто её не захватывал: "
      "пишите with lock."),
+    (r"Expecting value: line 1 column 1", 'json.loads получил пустые данные: recv вернул b"", '
+     "соединение закончилось. Проверьте это до разбора и выйдите из цикла."),
+    (r"Extra data", "Несколько сообщений пришли одним recv: нужна граница сообщения."),
     (r"UnicodeDecodeError", "recv вернул часть символа: декодируйте только целое сообщение."),
 ]  # fmt: skip
 LOCKED = (
@@ -317,13 +321,14 @@ class Examiner:
             return
         raw = now.server.raw(min(self.began, now.server.position()))
         said = traceback_of(raw)
-        failure.reason = self.reason(own_error(said, str(self.pair.folder)), told_error(raw))
+        error = own_error(said, str(self.pair.folder))
+        failure.reason, failure.explained = self.reason(error, told_error(raw))
         if "server" not in dict(failure.pictures):
             shown = said or told_error(raw)
             failure.server_said = visible(shown, folder=str(self.pair.folder))
 
-    def reason(self, error: dict[str, str], told: str) -> str:
-        """Return what the server's own error tells, and whether a lock was kept; or ""."""
+    def reason(self, error: dict[str, str], told: str) -> tuple[str, bool]:
+        """Return what the server's own error tells or "", and whether its meaning is known."""
         found = ""
         if error:
             found = (
@@ -335,7 +340,7 @@ class Examiner:
         line = "{code} {error}".format(**error) if error else told
         meaning = next((text for fits, text in ERRORS if re.search(fits, line)), "")
         parts = [found, meaning if found else "", LOCKED if self.a_lock_was_kept() else ""]
-        return " ".join(part for part in parts if part)
+        return " ".join(part for part in parts if part), bool(meaning or parts[2])
 
     def held_up(self, failure: Failure) -> Failure:
         """Return a failure with the verdict that tells what keeps others from being served."""

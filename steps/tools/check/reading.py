@@ -158,7 +158,8 @@ def own_error(traceback: str, folder: str) -> dict[str, str]:
 
 def told_error(raw: str) -> str:
     """Return the last line in which a program tells of an error by itself, or ""."""
-    told = [line.strip() for line in draw(raw) if AN_ERROR.search(line)]
+    lines = draw(raw)
+    told = [line.strip() for line in lines[:-1] or lines if AN_ERROR.search(line)]
     return told[-1][:150] if told else ""
 
 

@@ -286,7 +286,9 @@ class Trial:
             cause, expected = cause
         cause = cause.format(**failure.values)
         if check.explain and failure.reason and failure.verdict not in PRECISE:
-            cause = failure.reason
+            # A newcomer's verdict adds what has become of the loop around `accept`.
+            alone = failure.explained and not failure.verdict.endswith("newcomer")
+            cause = failure.reason if alone else f"{failure.reason} {cause}"
         most = 3 if check.name == "stalled" else 12  # lines of one letter tell nothing
         folder = str(self.copied)
         file, heading = check.pointer(failure.verdict)
