@@ -613,6 +613,8 @@ threading.Thread(target=shout, daemon=True).start()
 CASES = [
     ("no_receive_thread", {}, "talk", "fail after_enter", ["recv", "Enter"]),
     ("busy_loop", {}, "idle", "fail spins", ['b""', "break"]),
+    ("no_author", {"client": ("print(", "print(1 / 0, ")}, "talk", "fail silence",
+     ["client.py", "ZeroDivisionError"]),
     ("no_author", {}, "author", "fail none", []),
     ("right_json", {"server": ("q.put_nowait(msg)", 'q.put_nowait(msg | {"from": name})')},
      "author", "fail reader", ["имя получателя"]),

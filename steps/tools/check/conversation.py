@@ -250,7 +250,7 @@ class Conversation:
         program, prompt = self.people[name].program, self.people[name].prompt
         lines = program.lines(since)
         if CLEARS.search(program.raw(since)):
-            before = {line.strip() for line in program.lines_before(since)}
+            before = {line.strip() for line in program.lines(until=since)}
             lines = [line for line in lines if line.strip() not in before]
         return news(lines, prompt)
 

@@ -7,20 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.check import system
+from tools.check import reading, system
 from tools.check.conversation import ClientEnded, Conversation, Participant, Recipe, ServerEnded
 from tools.check.find import Submission
 from tools.check.process import wait_for
-from tools.check.reading import (
-    bare,
-    is_empty_message,
-    mark,
-    names,
-    own_error,
-    told_error,
-    traceback_of,
-    visible,
-)  # fmt: skip
 
 HELD = 65.0  # seconds for which a system may keep a port from its next user
 HEARS = 3.0  # seconds until a message that is not on a screen is lost
@@ -258,7 +248,7 @@ class Examiner:
         """Return how a message on somebody's screen names its author."""
         program = self.now.people[reader].program
         program.quiet(0.15, 1.0)
-        return mark(program.lines(since), text)
+        return reading.mark(program.lines(since), text)
 
     def telling(self, reader: str, since: int, about: str) -> list[str]:
         """Return the lines that tell somebody news about a person: no messages, no prompts."""
@@ -267,7 +257,7 @@ class Examiner:
         for line in self.now.news(reader, since):
             if messages := [text for text in self.said if text in line]:
                 line = self.without_messages(line, messages, about)
-            if re.search(r"[^\W\d_]{2}", line) and not is_empty_message(line, form, about):
+            if re.search(r"[^\W\d_]{2}", line) and not reading.is_empty_message(line, form, about):
                 told.append(line)
         return told
 
@@ -281,7 +271,7 @@ class Examiner:
             if form in line:
                 line = line.replace(form, " ", 1)
                 break
-        rest = bare(line)
+        rest = reading.bare(line)
         return rest if re.search(r"[^\W\d_]{2}", re.sub(re.escape(about), "", rest)) else ""
 
     def mark_for(self, author: str) -> str:
@@ -291,7 +281,7 @@ class Examiner:
     def learn_mark(self, author: str, found: str) -> None:
         """Keep how messages name this author, and so how they name others."""
         self.marks[author] = found
-        if names(found, author):
+        if reading.names(found, author):
             self.marks["*"] = re.sub(re.escape(author), "*", found, flags=re.IGNORECASE)
 
     def as_whom(self, who: str) -> str:
@@ -311,21 +301,25 @@ class Examiner:
         if failure.typed is not None:
             return
         now, failure.typed = self.now, self.typed()
+        clients = []
         for who, since in failure.screens if now else ():
             somebody = now.people.get(who)
             program = now.server if who == "server" else somebody.program if somebody else None
             if program:
                 program.quiet(0.1, 0.5)
+                clients += [program] if somebody else []
                 failure.pictures.append((who, program.raw(since)))
         if not now or not now.server:
             return
         raw = now.server.raw(min(self.began, now.server.position()))
-        said = traceback_of(raw)
-        error = own_error(said, str(self.pair.folder))
-        failure.reason, failure.explained = self.reason(error, told_error(raw))
+        said, folder = reading.traceback_of(raw), str(self.pair.folder)
+        # Whose client has an error that was not handled sees nothing from then on.
+        traces = [*(reading.traceback_of(each.raw()) for each in clients), said]
+        error = next(filter(None, (reading.own_error(each, folder) for each in traces)), {})
+        failure.reason, failure.explained = self.reason(error, reading.told_error(raw))
         if "server" not in dict(failure.pictures):
-            shown = said or told_error(raw)
-            failure.server_said = visible(shown, folder=str(self.pair.folder))
+            shown = said or reading.told_error(raw)
+            failure.server_said = reading.visible(shown, folder=folder)
 
     def reason(self, error: dict[str, str], told: str) -> tuple[str, bool]:
         """Return what the server's own error tells or "", and whether its meaning is known."""
