@@ -1,5 +1,6 @@
 """The checker: what it finds, how it reads screens, and its verdicts on real pairs."""
 
+import argparse
 import csv
 import itertools
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check import find, guard, system, trial
+from tools.check import find, group, guard, system, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend, needed
 from tools.check.examiner import ERRORS
 from tools.check.group import no_formula
@@ -843,6 +844,40 @@ def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environm
     assert status == 0
     assert ("\x1b[32m" in written) == coloured
     assert "✓" in written
+
+
+@pytest.mark.parametrize(("costs", "of"), [(False, 1), (True, 2)])
+def test_a_reason_of_the_system_costs_nothing_and_one_of_the_programs_a_point(costs, of):
+    checks = [
+        {"graded": True, "status": "pass", "costs": False},
+        {"graded": True, "status": "not_run", "costs": costs},
+    ]
+    report = trial.scored(checks, trial.ending(), 1.0)
+    assert (report["score"], report["of"]) == (1, of)
+
+
+@pytest.mark.skipif(not system.LINUX, reason="needs namespaces (Linux)")
+@pytest.mark.parametrize(("wrapper", "jobs"), [(["unshare"], 7), ([], 1)])
+def test_as_many_works_at_once_as_there_are_processors_if_they_are_kept_apart(
+    tmp_path, monkeypatch, wrapper, jobs
+):
+    (tmp_path / "works" / "ann").mkdir(parents=True)
+    made = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int) -> None:
+            made.append(workers)
+            super().__init__(1)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(7)))
+    monkeypatch.setattr(group, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(guard, "wrapper", lambda: wrapper)
+    driven = trial.scored([], trial.ending("lost", "no"), 0.0)
+    monkeypatch.setattr(trial, "run", lambda *args: driven)
+    options = argparse.Namespace(csv=None, jobs=None, only=None, server=None, client=None)
+    assert group.run(Path("works"), options) == 0
+    assert made == [jobs]
 
 
 def test_what_was_not_run_is_not_said_to_have_passed():

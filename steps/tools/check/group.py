@@ -25,6 +25,7 @@ UNPROTECTED = (
     "выйти в сеть, занять порт, изменить Ваши файлы, другие работы и эту таблицу и оставить после "
     "себя процессы. Оценке такой проверки можно верить, только если Вы верите коду."
 )
+MOST_NAME = 200  # bytes of a name: systems allow 255, with ".txt"
 STYLE = (
     "body{font:15px/1.4 sans-serif;margin:1.5em;max-width:75em}table{border-collapse:collapse}"
     "td,th{border:1px solid #bbb;padding:.2em .5em;text-align:center}"
@@ -64,11 +65,10 @@ def run(folder: Path, options: argparse.Namespace) -> int:
             submission.resolve(), options, f"{command} ПАПКА", mine, wrapper, folder.resolve()
         )
         text = "\n".join(mine.text) + "\n"
-        name = harmless(submission.name)
-        shown = (
-            name if len(name.encode()) < 200 else f"{name[:40]} … {submissions.index(submission)}"
-        )
-        (texts / f"{shown}.txt").write_text(text, "utf-8")
+        shown = harmless(submission.name)
+        if len(shown.encode()) > MOST_NAME:
+            shown = f"{shown[:40]} … {submissions.index(submission)}"
+        (texts / f"{shown}.txt".replace("\\", "_")).write_text(text, "utf-8")
         with lock:
             done.append(submission)
             remark = report["reason"] or f"{report['score']} из {report['of']}"
