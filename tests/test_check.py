@@ -987,6 +987,14 @@ def test_a_cell_is_no_formula():
 # Hostile programs
 
 
+def test_passwords_in_the_environment_are_kept_from_the_programs(monkeypatch, tmp_path):
+    monkeypatch.setenv("MY_API_TOKEN", "1234")
+    monkeypatch.setenv("MY_LANGUAGE", "ru")
+    environment = guard.environment(True, tmp_path)
+    assert "MY_API_TOKEN" not in environment
+    assert environment["MY_LANGUAGE"] == "ru"
+
+
 @pytest.fixture
 def hostile(pair):
     """A function that checks a pair whose server attacks in this way; returns what worked."""
