@@ -25,7 +25,7 @@ from solutions import (
     wrong_names,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LONG, SHORT = "4", "0.4"  # how long a test waits: what comes may come late, or will not come
 
 
