@@ -111,6 +111,17 @@ def test_each_gets_what_came_in_their_time_in_one_order_and_not_their_own_words(
         guest.hears_nothing()
 
 
+def test_who_asks_amid_a_batch_gets_each_message_once(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.send_out()
+    ann.says("one")
+    bob.says("/who")
+    ann.says("two")
+    room.send_out()
+    bob.hears("ann: one", "* online: ann, bob", "ann: two")
+    bob.hears_nothing()
+
+
 def test_the_second_leave_of_a_user_changes_nothing(room, enter):
     ann, bob = enter("ann"), enter("bob")
     for reason in ("bye", "connection lost"):
@@ -185,6 +196,32 @@ def test_who_leaves_is_done_when_all_is_sent_and_not_before(room, enter):
         room.send_out()
     bob.hears("* bye")
     assert bob.user.done.is_set()
+
+
+def test_for_a_connection_that_is_broken_nothing_waits(room, enter):
+    bob = enter("bob")
+    bob.end.close()
+    for _ in range(3):
+        bob.user.send(b"x" * 1_000)
+    assert (bob.user.waiting, list(bob.user.outbox)) == (0, [])
+
+
+def test_a_system_that_cannot_say_how_much_it_takes_gets_a_piece_at_a_time(
+    room, enter, monkeypatch
+):
+    bob, sizes = enter("bob"), []
+
+    class Connection(socket.socket):
+        def send(self, data) -> int:
+            sizes.append(len(data))
+            return super().send(data)
+
+    monkeypatch.setattr(user_module, "DONT_WAIT", None)
+    bob.user.connection = Connection(fileno=bob.user.connection.detach())
+    bob.user.send(b"x" * 100_000)
+    bob.user.send_rest()
+    assert sizes
+    assert max(sizes) <= user_module.PIECE
 
 
 def far_behind(room, guest: Guest, waiting: int) -> None:
