@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -222,6 +223,50 @@ def test_a_system_that_cannot_say_how_much_it_takes_gets_a_piece_at_a_time(
     bob.user.send_rest()
     assert sizes
     assert max(sizes) <= user_module.PIECE
+
+
+@pytest.fixture
+def finish(monkeypatch):
+    """A function that runs the last wait of a user's thread, with these limits in seconds."""
+
+    def run(user, patience: float, linger: float) -> threading.Thread:
+        monkeypatch.setattr(user_module, "PATIENCE", patience)
+        monkeypatch.setattr(user_module, "LINGER", linger)
+        thread = threading.Thread(target=user.finish, daemon=True)
+        thread.start()
+        return thread
+
+    return run
+
+
+def test_who_has_got_everything_sees_the_end_of_the_stream_at_once(room, enter, finish):
+    bob = enter("bob")
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=1_000, linger=1_000)
+    bob.hears("* bye")
+    assert bob.end.recv(1) == b""
+    bob.end.close()
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_a_leaver_who_takes_nothing_is_not_waited_for(room, enter, finish):
+    bob = enter("bob")
+    far_behind(room, bob, MAX_PENDING)
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=0.05, linger=1_000)
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_a_leaver_who_takes_a_little_is_not_waited_for_longer_than_the_limit(room, enter, finish):
+    bob = enter("bob")
+    far_behind(room, bob, MAX_PENDING)
+    room.leave(bob.user, "bye")
+    bob.user.waiting = float("nan")  # differs from what it was, whenever one looks
+    waiting = finish(bob.user, patience=0.05, linger=0.3)
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
 
 
 def far_behind(room, guest: Guest, waiting: int) -> None:
