@@ -5,6 +5,7 @@ import importlib
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -266,6 +267,17 @@ def test_a_leaver_who_takes_a_little_is_not_waited_for_longer_than_the_limit(roo
     bob.user.waiting = float("nan")  # differs from what it was, whenever one looks
     waiting = finish(bob.user, patience=0.05, linger=0.3)
     waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_who_sends_on_after_leaving_is_not_read_for_ever(room, enter, finish):
+    bob = enter("bob")
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=0.3, linger=1_000)
+    enough = time.monotonic() + DEADLINE
+    with contextlib.suppress(OSError):  # it is not read any more
+        while waiting.is_alive() and time.monotonic() < enough:
+            bob.end.send(b"x")
     assert not waiting.is_alive()
 
 
