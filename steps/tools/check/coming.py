@@ -23,7 +23,7 @@ from tools.check.reading import names, repeated_error, told_who
 from tools.check.talking import HEARD, STEP1, STEP3
 
 BREAK = ("step3_multi_threaded/README.md", "Сломайте сами")
-EXIT = ("step4_framing_and_exit/README.md", "Ступень 2. Слово для выхода")
+EXIT = ("step4_framing_and_exit/README.md", "Ступень Б. Слово для выхода")
 LOCKED_NAME = (
     "Сервер ждёт первых байтов (recv) одного участника с захваченной блокировкой, и остальные ждут "
     "этой блокировки. Под блокировкой только читайте и изменяйте общий список, а recv вызывайте "

@@ -25,8 +25,8 @@ from tools.check.reading import letters_that_came, letters_whole, mark, names, r
 STEP1 = ("step1_echo/README.md", "Почему так")
 STEP2 = ("step2_two_user/README.md", "Почему так")
 STEP3 = ("step3_multi_threaded/README.md", "Почему так")
-FRAMES = ("step4_framing_and_exit/README.md", "Ступень 1. Кадры")
-STALLED = ("step4_framing_and_exit/README.md", "Ступень 4. Клиент, который перестал читать")
+FRAMES = ("step4_framing_and_exit/README.md", "Ступень А. Кадры")
+STALLED = ("step4_framing_and_exit/README.md", "Ступень Г. Клиент, который перестал читать")
 HEARD = "На экране {reader} должна появиться строка {text} от {speaker}."
 CREDIT = {"credit": "сверх задания"}
 
