@@ -31,8 +31,8 @@ NEWS = (STEP3, "Кто пришёл и кто ушёл")
 ONE_ERROR = (STEP3, "Ошибка одного соединения")
 SAME = (STEP3, "Пустая строка, повтор, занятое имя")
 ENDING = (STEP3, "Выйти и остановить")
-FRAMES = ("step4_framing_and_exit/README.md", "Ступень 1. Кадры")
-STALLED = ("step4_framing_and_exit/README.md", "Ступень 4. Клиент, который перестал читать")
+FRAMES = ("step4_framing_and_exit/README.md", "Ступень А. Кадры")
+STALLED = ("step4_framing_and_exit/README.md", "Ступень Г. Клиент, который перестал читать")
 HEARD = "На экране {reader} должна появиться строка {text} от {speaker}."
 CREDIT = {"credit": "сверх задания"}
 
