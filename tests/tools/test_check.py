@@ -381,7 +381,7 @@ TERMS = {
 }
 for each in "third", "silent", "bare":
     TERMS[each] |= {"pool": "threading.Thread", "locked": "блокировк"}
-TERMS["word"] |= {"nothing": "уход", "not_who": "имя", "late": "recv"}
+TERMS["word"] |= {"nothing": "уход", "late": "recv"}
 
 
 def test_each_pointer_leads_to_a_heading_below_which_the_answer_stands():
@@ -636,6 +636,7 @@ CASES = [
     ("name_not_sent", {}, "joined", "fail not_who", []),
     ("client_cannot_end", {}, "word", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
     ("left_told_late", {}, "word", "fail late", []),
+    ("left_but_not_who", {}, "word", "pass", []),
     ("no_daemon", {}, "stop", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
     ("right_json", {}, "stop", "pass", []),
     ("right_json", {"server": (TO_ALL, f'msg["text"] < "hello104" and {TO_ALL}')},
