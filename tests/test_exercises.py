@@ -112,6 +112,16 @@ def test_a_verdict_tells_where_the_servers_own_code_failed(exercise, tmp_path):
     told = verdict.partition("написал в stderr:")[2].partition("\nИтог")[0]
     assert f'{name}", line {number}, in {function}\n' in told, verdict
     assert f"Error: {error}" in told, verdict
+    guide = (step_of(exercise) / "README.md").read_text("utf-8")
+    [heading] = re.findall(r"^Задание и подсказки: .*/README\.md, «(.+)»\.$", verdict, re.M)
+    assert heading.startswith(exercise.replace("_", "."))
+    assert f"\n### {heading}\n" in guide
+
+
+def test_a_verdict_shows_an_empty_message(tmp_path):
+    write(solved("4_1_c"), tmp_path / "wrong")
+    verdict = run(["4_1"], tmp_path / "wrong", "-n", "0", "-k", "test_an_empty_frame").stdout
+    assert "отправляет ''\n" in verdict, verdict
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):
