@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import drawing
 from facts import ROOT, Problem
 
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "helpers"))
 
 import screen
 from tools.harness import STEPS, NotAsTold, Story

@@ -21,7 +21,7 @@ from PIL import Image
 import facts
 from facts import Problem
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COPIED = ("steps", "tests", "report", "notebooks", ".pytest.ini", "README.md")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "site", ".ipynb_checkpoints")
 MM = 72 / 25.4  # points
@@ -101,7 +101,7 @@ def spoil(copy: Path) -> list[str]:
 
     change(steps / "step1_echo/server.py", r"^def echo\(connection", "def echo(peer")
     double(copy / "notebooks/results/summary.json", value)
-    change(copy / "tests/properties.py", "третий участник слышит", "третий участник видит")
+    change(copy / "tests/helpers/properties.py", "третий участник слышит", "третий участник видит")
     change(copy / "report/diagrams/step4.mmd", r"\Z", "\n%% changed\n")
     (copy / "report/pictures/step3.svg").unlink()
     change(report, r"(fill: listing \S+step2_two_user/server\.py) \S+", r"\1 no_such_function")

@@ -19,7 +19,7 @@ import parts
 from properties import PROPERTIES, table
 from tools.harness import STEPS, Story, wait_until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GUIDES = [folder / "README.md" for folder in STEPS.values()]
 WAY_IN = ROOT / "steps" / "README.md"
 PAGES = [ROOT / "README.md", *GUIDES]
@@ -200,20 +200,22 @@ def test_the_line_that_runs_the_tests_is_the_one_that_ci_takes():
 
 def test_the_table_of_properties_is_that_of_the_registry():
     text = (ROOT / "README.md").read_text("utf-8")
-    shown = text.partition("tests/properties.py` -->\n")[2].partition("\n<!-- end")[0]
-    assert shown.splitlines() == table(), "run: python tests/properties.py"
+    shown = text.partition("tests/helpers/properties.py` -->\n")[2].partition("\n<!-- end")[0]
+    assert shown.splitlines() == table(), "run: python tests/helpers/properties.py"
 
 
 def test_the_sizes_of_the_parts_are_about_those_of_what_is_installed():
     if reason := parts.why_not("report"):
         pytest.skip(reason)
     text = (ROOT / "README.md").read_text("utf-8")
-    shown = text.partition("tests/parts.py` -->\n")[2].partition("\n<!-- end")[0].splitlines()
+    shown = (
+        text.partition("tests/helpers/parts.py` -->\n")[2].partition("\n<!-- end")[0].splitlines()
+    )
     size = re.compile(r"(\d+) MB")
     measured = parts.table()
     assert [size.sub("", row) for row in shown] == [size.sub("", row) for row in measured]
     for old, new in zip(size.findall("".join(shown)), size.findall("".join(measured)), strict=True):
-        assert 1 / 2 < int(old) / int(new) < 2, "run: python tests/parts.py"
+        assert 1 / 2 < int(old) / int(new) < 2, "run: python tests/helpers/parts.py"
 
 
 def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
@@ -268,7 +270,7 @@ def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_the_tests_that_a_page_names_exist(page):
-    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     for name in re.findall(r"`(test_\w+)(?:\[[^`]*\])?`", page.read_text("utf-8")):
         assert f"def {name}(" in code, name
 

@@ -36,8 +36,8 @@ from tools.check.reading import (
     visible,
 )
 
-STEPS = Path(__file__).parents[1] / "steps"
-PAIRS = Path(__file__).parent / "pairs"
+STEPS = Path(__file__).parents[2] / "steps"
+PAIRS = Path(__file__).parents[1] / "pairs"
 # Ports are fixed in the pairs, and several tests run at once: each needs a network of its own.
 isolated = pytest.mark.skipif(not guard.wrapper(), reason="needs namespaces (Linux)")
 

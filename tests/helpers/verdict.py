@@ -85,7 +85,7 @@ def exercise_of(item: pytest.Item) -> str:
 def task(exercise: str, guide: str) -> str:
     """Return the heading of an exercise in the guide of its step."""
     text = (STEPS[1].parent.parent / guide).read_text("utf-8")
-    return re.search(rf"^### ({re.escape(exercise)}\. .+)$", text, re.MULTILINE)[1]
+    return re.search(rf"^##+ (?:Упражнение )?({re.escape(exercise)}\. .+)$", text, re.M)[1]
 
 
 def order(item: pytest.Item) -> int:

@@ -12,7 +12,7 @@ import pytest
 import parts
 from tools.harness import DEADLINE
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
 
@@ -31,8 +31,8 @@ COMMANDS = [
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
     command("report/build.py --help", "report"),
-    command("tests/parts.py", "report"),
-    command("tests/properties.py"),
+    command("tests/helpers/parts.py", "report"),
+    command("tests/helpers/properties.py"),
     command("tests/solutions.py --help"),
     command("tests/soak.py --seconds 1 --users 4"),
 ]
@@ -103,8 +103,8 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         ("notebooks/run.py", "nbformat"),
         ("report/build.py", "pypandoc"),
         ("tests/soak.py", "psutil"),
-        ("tests/properties.py", "pytest"),
-        ("tests/parts.py", "packaging"),
+        ("tests/helpers/properties.py", "pytest"),
+        ("tests/helpers/parts.py", "packaging"),
     ],
 )
 def test_a_package_that_is_missing_is_told_in_one_line(line, package):
@@ -121,7 +121,12 @@ def test_a_package_that_is_missing_is_told_in_one_line(line, package):
 @pytest.mark.parametrize("text", ["many", "nan", "0", "-1"])
 @pytest.mark.parametrize(
     "line",
-    ["steps 1", "tests/soak.py", "tests/properties.py", "-m pytest -n 0 tests/test_framing.py"],
+    [
+        "steps 1",
+        "tests/soak.py",
+        "tests/helpers/properties.py",
+        "-m pytest -n 0 tests/test_framing.py",
+    ],
 )
 def test_a_scale_of_deadlines_that_is_no_number_is_told_in_one_line(line, text):
     told = run_python(*line.split(), CHAT_DEADLINE_SCALE=text)
