@@ -300,4 +300,4 @@ def test_the_sections_that_the_checker_names_are_in_the_guides():
     assert CHECKS
     for each in CHECKS.values():
         file, heading = each.read
-        assert f"\n## {heading}\n" in (ROOT / "steps" / file).read_text("utf-8"), each.name
+        assert f"# {heading}\n" in (ROOT / "steps" / file).read_text("utf-8"), each.name

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from tools.check.system import LINUX, end_descendants, family, memory, processes
 
-STEPS = Path(__file__).parents[2]
+STEPS = Path(os.path.abspath(__file__)).parents[2]  # or the file that --pack has written
+PYTHON = [sys.executable, "-P"]  # no module out of the current folder: it may be a submission
 LOAD = f"import sys; sys.path.insert(0, {str(STEPS)!r}); from tools.check import"
 MOST_PROCESSES = 200
 MOST_MEMORY = 1 << 30  # bytes, of one process
@@ -49,7 +50,7 @@ def wrapper() -> list[str]:
     """Return the command that puts another one into namespaces; empty if none can be had."""
     if not LINUX or not shutil.which("unshare") or os.environ.get("CHAT_CHECK_NO_NAMESPACES"):
         return []
-    program = [sys.executable, "-c", f"{LOAD} guard; guard.read_only()"]
+    program = [*PYTHON, "-c", f"{LOAD} guard; guard.read_only()"]
     for user in [], ["--user", "--map-root-user"]:
         command = ["unshare", *user, *KINDS, "--"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -99,12 +100,13 @@ def close_self() -> None:
         checked(LIBC.prctl(DUMPABLE, 0, 0, 0, 0))
 
 
-def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
-    """Put a bounded disk in memory at `place`, fill it, and hide what belongs to other programs.
+def hide(place: Path, hidden: list[str], needed: list[Path], fill: Callable[[], None]) -> None:
+    """Put a bounded disk in memory at `place`, fill it, and hide what belongs to others.
 
     What is `needed`, as Python itself, can still be read where it is.
     """
-    under = [path for path in [place, *needed] if path.exists() and is_hidden(path)]
+    above = set(map(Path, hidden))
+    under = [path for path in [place, *needed] if path.exists() and above & set(path.parents)]
     mount("tmpfs", place, "tmpfs", 0, f"size={MOST_DISK},mode=700")
     temporary = place / "tmp"
     temporary.mkdir()
@@ -112,7 +114,7 @@ def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
     kept = {path: os.open(path, os.O_PATH) for path in under}
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
     kept_temporary = os.open(temporary, os.O_PATH)
-    for name in HIDDEN:
+    for name in hidden:
         if os.path.isdir(name) and not os.path.islink(name):
             if name in WRITABLE:
                 mount(f"/proc/self/fd/{kept_temporary}", name, "", BIND)
@@ -133,11 +135,6 @@ def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
         mount(f"/proc/self/fd/{number}", path, "", BIND)
     for number in [*kept.values(), *devices.values()]:
         os.close(number)
-
-
-def is_hidden(path: Path) -> bool:
-    """Return whether a folder lies where nothing of other programs shall be seen."""
-    return any(Path(name) in path.parents for name in HIDDEN)
 
 
 def checked(result: int) -> None:
