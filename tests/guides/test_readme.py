@@ -259,6 +259,54 @@ def test_the_guide_of_step_4_explains_every_constant_of_its_programs():
     assert sorted(explained) == sorted(constants)
 
 
+def defined(folder: Path) -> dict[str, str]:
+    """Return the source of each function, class and constant of a step, by its name."""
+    found = {}
+    for path in folder.glob("*.py"):
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)) if path.stem != "terminal" else ():
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found[node.name] = ast.get_source_segment(text, node)
+            elif isinstance(node, ast.Assign):
+                names_of = [target.id for target in node.targets if isinstance(target, ast.Name)]
+                source = ast.get_source_segment(text, node)
+                found |= {name: source for name in names_of if name.isupper()}
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_guide_names_every_function_and_constant_that_its_step_brings(step):
+    before = defined(STEPS[step - 1]) if step > 1 else {}
+    guide = (STEPS[step] / "README.md").read_text("utf-8")
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", guide))))
+    here = defined(STEPS[step])
+    assert len(here) > 5
+    brought = {name for name in here if here[name] != before.get(name) and name[0] != "_"} - {
+        "main"
+    }
+    assert brought - {"main"} <= named
+
+
+PEOPLE = {"ann", "bob", "carl", "dora", "eve", "lazy", "slow", "zoe", "olga", "ivan", "egor"}
+NOT_IN_THE_STEPS = {  # what the guides name beside the code of the steps
+    *("glue", "cut", "garbage", "order", "stall", "goodbye", "hello", "name"),
+    *("BrokenPipeError", "ConnectionResetError", "ThreadPoolExecutor", "SOCK_DGRAM"),
+    *("perf_counter", "SimpleQueue", "inf", "steps"),
+    *("conn", "clients", "ready", "python"),
+}
+
+
+@pytest.mark.parametrize("page", [*GUIDES, WAY_IN], ids=names)
+def test_what_a_guide_calls_by_name_is_there_in_the_code(page):
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "steps").glob("step*/*.py"))
+    words = set(re.findall(r"\w+", code))
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    called = re.findall(r"`(?:\w+\.)*([A-Za-z_]\w{2,})(?:\([^`]*\))?`", text)
+    assert len(called) > 15
+    tests = {name for name in called if name.startswith("test_")}
+    assert set(called) - words - tests - NOT_IN_THE_STEPS - PEOPLE == set()
+
+
 def test_each_term_of_the_glossary_names_a_line_of_code_that_is_there():
     rows = re.findall(
         r"^\| .* \| .* \| `(.+)` в \[.*\]\((\S+\.py)\) \|$", WAY_IN.read_text("utf-8"), re.M
