@@ -259,6 +259,16 @@ def test_the_guide_of_step_4_explains_every_constant_of_its_programs():
     assert sorted(explained) == sorted(constants)
 
 
+def test_the_lines_that_they_ask_about_are_there():
+    code = "".join(path.read_text("utf-8") for path in STEPS[4].glob("*.py"))
+    rows = GUIDES[3].read_text("utf-8").partition("\n## Строки, о которых спросят\n")[2]
+    lines = re.findall(r"^\| `([^|]+)`[^|]* \| .{10,} \|$", rows.partition("\n## ")[0], re.M)
+    assert len(lines) > 20
+    for line in lines:
+        for part in re.split(r"\.\.\.|`(?:, | под | до | в )`", line):
+            assert part in code, line
+
+
 def defined(folder: Path) -> dict[str, str]:
     """Return the source of each function, class and constant of a step, by its name."""
     found = {}
