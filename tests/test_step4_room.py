@@ -143,6 +143,20 @@ def test_who_has_left_is_heard_no_more(room, enter):
     ann.hears_nothing()
 
 
+def test_of_who_has_gone_nothing_is_left(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.leave(bob.user, "bye")
+    room.forget(bob.user)
+    assert room.connected == {ann.user}
+    assert list(room.users.values()) == [ann.user]
+
+
+def test_more_events_than_the_queue_takes_have_to_wait(room):
+    for _ in range(room_module.MOST_EVENTS):
+        room.post(print)
+    assert room.events.full()
+
+
 def test_what_waits_is_sent_to_each_in_one_piece(room, enter, monkeypatch):
     ann, bob, carl = enter("ann"), enter("bob"), enter("carl")
     room.send_out()
