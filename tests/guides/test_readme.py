@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,9 @@ from tools.harness import STEPS, Story, wait_until
 ROOT = Path(__file__).parents[2]
 GUIDES = [folder / "README.md" for folder in STEPS.values()]
 WAY_IN = ROOT / "steps" / "README.md"
+TEACHER = ROOT / "steps" / "TEACHER.md"
 PAGES = [ROOT / "README.md", *GUIDES]
+LINKED = [*PAGES, WAY_IN, TEACHER, ROOT / "steps" / "PROTOCOL.md"]
 PROGRAM = re.compile(r"(?<=python3 )steps/step\w+/(server|client)\.py")
 AT = "  # at a terminal"
 
@@ -49,7 +52,7 @@ def commands(page: Path) -> list[str]:
 
 
 def names(page: Path) -> str:
-    return str(page.parent.relative_to(ROOT))
+    return str(page.parent.relative_to(ROOT)) + page.stem.removeprefix("README")
 
 
 def on_port(command: str, port: int) -> str:
@@ -222,10 +225,71 @@ def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
     assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
 
 
-@pytest.mark.parametrize("page", [*PAGES, WAY_IN], ids=names)
-def test_every_link_leads_to_a_file(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), f"{target} in {page.relative_to(ROOT)}"
+def anchors(page: Path) -> set[str]:
+    """Return where links can lead on a page, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=names)
+def test_every_link_leads_to_a_file_and_to_a_heading(page):
+    for target in re.findall(r"\]\(([^):]+)\)", page.read_text("utf-8")):
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), f"{target} in {page.relative_to(ROOT)}"
+        assert not anchor or anchor in anchors(there), f"{target} in {page.relative_to(ROOT)}"
+
+
+WORN = {  # words that have been read wrong, and those that are said instead
+    "врезк": "прокси",
+    "возбужда": "вызывает исключение",
+    "новичок": "новый участник",
+    "```mermaid": "a picture that is committed: outside GitHub this is raw text",
+    "git diff": "python3 steps diff",
+}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=names)
+def test_a_page_keeps_to_the_words_that_are_understood(page):
+    text = page.read_text("utf-8")
+    flowing = " ".join(text.split()).lower()
+    assert [word for word in WORN if word in flowing] == []
+    assert len(re.findall(r"поток\w* выполнения", flowing)) <= 1  # then it is «поток»
+
+
+@pytest.mark.skipif(os.name != "posix", reason="GitHub runs it on Linux")
+def test_the_workflow_for_a_classroom_shows_the_verdict_and_fails_with_it(tmp_path):
+    block = re.search(r"^```yaml\n(.*?)^```", TEACHER.read_text("utf-8"), re.M | re.S)[1]
+    script = textwrap.dedent(block.partition("run: |\n")[2])
+    pack = [sys.executable, "steps", "check", "--pack", str(tmp_path / "check.pyz")]
+    subprocess.run(pack, cwd=ROOT, check=True, capture_output=True)
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "server.py").write_text("import socket\nraise SystemExit('oops')\n")
+    shutil.copy(STEPS[3] / "client.py", tmp_path / "chat")
+    summary = tmp_path / "summary.md"
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", on_port(script, 0)],
+        cwd=tmp_path,
+        env=os.environ | {"GITHUB_STEP_SUMMARY": str(summary)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr  # it could not be run
+    assert "Сервер сразу завершился" in done.stdout
+    assert summary.read_text("utf-8") == f"```text\n{done.stdout}```\n"
+
+
+def test_the_page_for_teachers_names_the_columns_of_the_table_of_a_class(tmp_path):
+    from tools.check import group
+    from tools.check.asks import CHECKS
+
+    group.write(tmp_path / "class.csv", [])
+    titles = (tmp_path / "class.csv").read_text("utf-8-sig").strip().split(";")
+    own = [title for title in titles if title not in {each.title for each in CHECKS.values()}]
+    section = TEACHER.read_text("utf-8").partition("| столбец |")[2].partition("\n\n")[0]
+    told = [name for row in re.findall(r"^\| (`.+?) \|", section, re.M) for name in row.split("`")]
+    assert [name for name in told if name.strip(", ")] == own
 
 
 @pytest.mark.parametrize("page", PAGES[2:], ids=names)
