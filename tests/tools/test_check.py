@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -987,6 +988,14 @@ def test_a_cell_is_no_formula():
 # Hostile programs
 
 
+def test_passwords_in_the_environment_are_kept_from_the_programs(monkeypatch, tmp_path):
+    monkeypatch.setenv("MY_API_TOKEN", "1234")
+    monkeypatch.setenv("MY_LANGUAGE", "ru")
+    environment = guard.environment(True, tmp_path)
+    assert "MY_API_TOKEN" not in environment
+    assert environment["MY_LANGUAGE"] == "ru"
+
+
 @pytest.fixture
 def hostile(pair):
     """A function that checks a pair whose server attacks in this way; returns what worked."""
@@ -1048,6 +1057,26 @@ def test_who_bounds_the_checker_gets_no_score(pair):
     assert (report["reason_id"], report["score"]) == ("broken", None)
 
 
+BOUNDED = """\
+import os, resource
+from tools.check import system
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+for look in system.sockets, system.processor_time, system.waiting_for_locks:
+    try:
+        print(look([os.getpid()]))
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(not system.LINUX, reason="needs /proc (Linux)")
+def test_what_cannot_be_looked_at_is_not_taken_for_nothing():
+    told = subprocess.run(
+        [sys.executable, "-c", BOUNDED], capture_output=True, encoding="utf-8", cwd=STEPS
+    )
+    assert told.stdout.split("\n") == [*["Too many open files"] * 3, ""]
+
+
 @isolated
 def test_who_does_not_start_a_second_time_loses_what_could_not_be_checked(pair):
     once = "open('count', 'a').write('x')\nif len(open('count').read()) > 1: raise SystemExit\n"
@@ -1087,6 +1116,21 @@ with open({other!r}) as file:
     exec(file.read())
 listen()
 """
+
+
+@isolated
+def test_nobody_can_start_the_work_of_another():
+    # Not in the folder for temporary files: that is hidden from all programs anyway.
+    with tempfile.TemporaryDirectory(prefix=".class-", dir=STEPS.parent) as place:
+        works = Path(place, "works")
+        shutil.copytree(PAIRS / "ends_at_once", works / "other")
+        thief = shutil.copytree(PAIRS / "no_author", works / "thief") / "server.py"
+        thief.write_text(STEALS.format(other=str(works / "other" / "server.py")))
+        checker("--class", "works", cwd=Path(place))
+        text = Path(place, "class-texts", "thief.txt").read_text("utf-8")
+    assert "FileNotFoundError" in text
+
+
 SHOUTS_AT_THE_TEACHER = "print('\\x9b2J\\x1b[2Jwiped \\u202e <script>'); raise SystemExit"
 
 
@@ -1098,19 +1142,16 @@ def test_names_and_output_of_a_class_reach_terminal_table_and_page_as_plain_text
         shutil.copytree(PAIRS / "no_author", Path(os.fsdecode(os.fsencode(works) + b"/" + name)))
         server = Path(os.fsdecode(os.fsencode(works) + b"/" + name)) / "server.py"
         server.write_text(f"import socket  # listen()\n{SHOUTS_AT_THE_TEACHER}\n")
-    thief = shutil.copytree(PAIRS / "no_author", works / "thief") / "server.py"
-    thief.write_text(STEALS.format(other=str(works / "tmp" / "server.py")))
+    (works / "marks-texts").mkdir()  # of an earlier run: nobody's work
     told = checker("--class", "works", "--csv", "works/marks.csv", cwd=tmp_path)
     assert (told.returncode, told.stderr) == (0, "")
     assert all(each.isprintable() for each in told.stdout.split("\n"))
     rows = rows_of(works / "marks.csv")
-    assert len(rows) == len(names) + 1
+    assert len(rows) == len(names)
     assert {"\\x1b[2Jann", "\\udcff", "'=cmd()", "two\\nlines"} < set(rows)
     page = (works / "marks.html").read_text("utf-8")
     assert "wiped" in page
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|<script", page)
-    text = (works / "marks-texts" / "thief.txt").read_text("utf-8")
-    assert "FileNotFoundError" in text  # the others' work is hidden
     assert "wiped" in (works / "marks-texts" / "tmp.txt").read_text("utf-8")
 
 

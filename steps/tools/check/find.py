@@ -221,9 +221,10 @@ def words_of(command: str, folder: Path) -> list[str]:
                 break
     if len(words) == 1 and Path(words[0]).suffix in RUNNERS:
         words = started(Path(words[0]))
+    if words[0] in ("python", "python3", "py"):  # Windows starts them by a launcher, if at all
+        here = None if os.name == "nt" else shutil.which(words[0])
+        words[0] = here or sys.executable
     check_installed(words[0], folder)
-    if words[0] in ("python", "python3") and os.name != "nt":
-        words[0] = shutil.which(words[0]) or words[0]
     return words
 
 

@@ -10,6 +10,7 @@ closed to the others (not dumpable): nobody can read its memory or write into it
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -43,6 +44,7 @@ DUMPABLE, DROP_BOUND, NO_NEW_RIGHTS = 4, 24, 38  # for prctl
 WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # the temporary folder has these names, too
 HIDDEN = ("/tmp", "/var/tmp", "/run")  # the sockets of other programs are there
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+SECRET = re.compile("key|token|secret|passw|auth|credential", re.IGNORECASE)  # a variable's name
 LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
@@ -71,9 +73,13 @@ def outer_environment(protected: bool) -> dict[str, str]:
 
 
 def environment(terminal: bool, temporary: Path) -> dict[str, str]:
-    """Return the environment of the programs under check."""
+    """Return the environment of the programs under check: no passwords are in it."""
     unwanted = {MARK, "PYTHONUNBUFFERED", "PYTHONPATH", "COLUMNS", "LINES", "PROMPT_TOOLKIT_NO_CPR"}
-    clean = {name: value for name, value in os.environ.items() if name not in unwanted}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in unwanted and not SECRET.search(name)
+    }
     clean |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
     clean |= dict.fromkeys(["TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"], str(temporary))
     if os.name == "posix":

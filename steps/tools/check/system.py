@@ -1,6 +1,6 @@
 """What the system tells about processes: who started whom, what they use, which sockets they have.
 
-Linux tells everything in /proc. Elsewhere `ps` tells the processor time, and nothing the sockets.
+Only Linux tells it, in /proc. Elsewhere the checks that need it are not made.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -72,23 +71,14 @@ def family(leader: int) -> list[int]:
 
 
 def processor_time(pids: list[int]) -> float | None:
-    """Return the seconds in which these processes ran or wanted to (Linux, macOS: ran)."""
+    """Return the seconds in which these processes ran or wanted to (Linux)."""
     if LINUX:
         total = 0
         for thread in threads(pids):
             with contextlib.suppress(*GONE):
                 total += sum(map(int, (thread / "schedstat").read_text().split()[:2]))
         return total / 1e9
-    if os.name != "posix":
-        return None
-    command = ["ps", "-o", "time=", "-p", ",".join(map(str, pids))]
-    total = 0.0
-    for line in subprocess.run(command, capture_output=True, text=True).stdout.split():
-        seconds = 0.0
-        for part in line.split(":"):
-            seconds = seconds * 60 + float(part.replace(",", "."))
-        total += seconds
-    return total
+    return None
 
 
 def memory(pids: Iterable[int]) -> int:

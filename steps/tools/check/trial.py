@@ -205,13 +205,14 @@ class Trial:
             self.prepare()
             for name in needed(self.settings["only"]):
                 self.tell("begin", id=name, title=CHECKS[name].title)
-                self.tell("check", **self.one(CHECKS[name]))
+                result = self.one(CHECKS[name])
+                if result["graded"] and result["verdict"] == "broken":  # no score then
+                    end = ending("broken", f"Проверка {name} не удалась: {result['note']}.")
+                self.tell("check", **result)
             self.examiner.close()
         except CannotDrive as error:
             end = ending(error.key, error.text, error.lines)
-        except (
-            Exception
-        ) as error:  # whatever it is: no score then, for a program may have caused it
+        except Exception as error:
             end = ending("broken", f"Ошибка самой проверки: {type(error).__name__}: {error}.")
         with contextlib.suppress(OSError):
             system.end_descendants(everybody=guard.inside())
@@ -267,9 +268,9 @@ class Trial:
         except (NotChecked, ServerEnded, ClientEnded) as error:
             why = error if isinstance(error, NotChecked) else NotChecked(*GONE)
             result |= {"verdict": why.key, "note": why.text, "costs": why.costs}
-        except Exception as error:  # the checker's own
-            if check.graded or isinstance(error, CannotDrive):
-                raise
+        except CannotDrive:
+            raise
+        except Exception as error:  # the checker's own, but a program may have caused it
             note = f"ошибка самой проверки ({type(error).__name__}: {error})"
             result |= {"verdict": "broken", "note": note}
         if result["costs"]:
