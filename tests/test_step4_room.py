@@ -347,6 +347,37 @@ def test_who_is_over_the_limit_is_cut_off_and_the_others_are_told(room, enter, c
     assert bob.end.recv(1) == b""  # without a word
 
 
+@posix_only
+def test_who_breaks_off_while_bytes_wait_has_left_and_the_nickname_is_free(room, enter):
+    ann, lazy = enter("ann"), enter("lazy", buffer=4_000)
+    ann.says(*["x" * 1_000] * 30)
+    room.send_out()
+    assert lazy.user.waiting, "all was taken at once: nothing was tested"
+    lazy.end.close()
+    room.leave(lazy.user, "connection lost")
+    room.send_out()
+    assert (lazy.user.waiting, list(lazy.user.outbox)) == (0, [])
+    assert lazy.user.done.is_set()
+    ann.hears("* lazy joined", "* lazy left")
+    enter("lazy")
+
+
+def test_a_mistake_in_what_answers_a_mistake_does_not_end_the_room(room, enter, caplog):
+    ann, bob = enter("ann"), enter("bob")
+    del room.users["bob"]  # as a command of one's own might do by mistake
+    room.do(lambda user: 1 / 0, bob.user)
+    ann.says("the room goes on")
+    assert "ZeroDivisionError" in caplog.text
+    assert "KeyError" in caplog.text
+
+
+def test_quit_with_white_space_before_it_is_no_nickname_and_no_command(room):
+    with contextlib.closing(Guest(room, " /quit", 0)) as guest:
+        assert not guest.user.reason
+        assert guest.reader.receive() == "* enter your nickname"
+        assert guest.reader.receive().startswith("* a nickname has ")
+
+
 def test_the_late_are_turned_away_at_their_deadline(room, clock):
     with contextlib.closing(Guest(room, "", 0)) as silent:
         clock.now += 29.9
