@@ -848,6 +848,13 @@ def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environm
     assert "✓" in written
 
 
+def test_a_trial_that_tells_nothing_is_said_to_be_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "events", lambda wrapper, settings: iter(()))
+    options = argparse.Namespace(only=None, server=None, client=None)
+    report = trial.run(tmp_path, options, "", Page(to_screen=False), [])
+    assert (report["reason_id"], report["score"], report["last_lines"]) == ("lost", None, [])
+
+
 @pytest.mark.parametrize(("costs", "of"), [(False, 1), (True, 2)])
 def test_a_reason_of_the_system_costs_nothing_and_one_of_the_programs_a_point(costs, of):
     checks = [

@@ -50,7 +50,7 @@ def run(
     """
     began = time.monotonic()
     report = {"version": VERSION, "folder": harmless(str(folder)), "server": [], "client": []}
-    checks, end = {}, {"reason_id": "lost", "reason": "Проверка прервалась без результата."}
+    checks, end = {}, ending("lost", "Проверка прервалась без результата.")
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
         try:
             for event in events(wrapper, {
@@ -167,6 +167,7 @@ class Trial:
         self.settings = settings
         self.folder, self.place = Path(settings["folder"]), Path(settings["place"])
         self.copied = self.place / "copy" / self.folder.name
+        self.examiner: Examiner | None = None
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.began = time.monotonic()
 
@@ -209,12 +210,13 @@ class Trial:
                 if result["graded"] and result["verdict"] == "broken":  # no score then
                     end = ending("broken", f"Проверка {name} не удалась: {result['note']}.")
                 self.tell("check", **result)
-            self.examiner.close()
         except CannotDrive as error:
             end = ending(error.key, error.text, error.lines)
         except Exception as error:
             end = ending("broken", f"Ошибка самой проверки: {type(error).__name__}: {error}.")
         with contextlib.suppress(OSError):
+            if self.examiner:
+                self.examiner.close()
             system.end_descendants(everybody=guard.inside())
         self.tell("end", **end)
 
