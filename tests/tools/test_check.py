@@ -1061,8 +1061,12 @@ def test_no_module_in_a_submission_stands_in_for_one_of_the_checker(pair, tmp_pa
 def test_who_bounds_the_checker_gets_no_score(pair):
     """A program may lower the limits of the checker's process, so that it sees nothing."""
     bounds = "import json, resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (5, 5))"
-    report = report_on(pair("busy_loop", server=("import socket", f"{bounds}\nimport socket")))
-    assert (report["reason_id"], report["score"]) == ("broken", None)
+    folder = pair("busy_loop", server=("import socket", f"{bounds}\nimport socket"))
+    for wait in "", "\nimport time\ntime.sleep(2)":  # it starts to listen, or the watch looks first
+        server = folder / "server.py"
+        server.write_text(server.read_text("utf-8").replace(bounds, f"{bounds}{wait}"), "utf-8")
+        report = report_on(folder)
+        assert (report["reason_id"], report["score"]) == ("broken", None)
 
 
 BOUNDED = """\

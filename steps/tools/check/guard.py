@@ -271,6 +271,12 @@ def watch(stop: Callable[[str], None], deadline: float) -> None:
     """Start a thread that calls `stop` with a word when a bound is passed."""
 
     def look() -> None:
+        try:
+            keep_looking()
+        except OSError:  # a program has bounded how many files this process can open
+            stop("broken")
+
+    def keep_looking() -> None:
         started = time.monotonic()
         while True:
             time.sleep(0.1)

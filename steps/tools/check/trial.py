@@ -183,6 +183,7 @@ class Trial:
             "time": f"Время вышло: {MOST_SECONDS[guard.inside()]} с.",
             "processes": f"Программы создали больше {guard.MOST_PROCESSES} процессов и были "
             "остановлены.",
+            "broken": "Программы мешали самой проверке и были остановлены.",
             "memory": "Программы заняли слишком много памяти и были остановлены.",
         }
         self.tell("end", **ending(why, texts[why]))
