@@ -6,6 +6,7 @@ Run:       python3 launch.py CHANGE SERVER.py [ARGUMENTS]
 |---|---|
 | `without-nodelay` | `TCP_NODELAY` is ignored: Nagle's algorithm stays on |
 | `one-by-one` | step 4 sends each message by itself: batches of one |
+| `queue N` | step 4 lets N events wait in its queue |
 | `uvloop` | asyncio has the event loop of uvloop |
 | `record-sends FILE` | the beginning and the end of every `send` are noted on the clock |
 | | `time.perf_counter_ns`, with what the noting costs, and written to FILE as JSON at the end |
@@ -48,6 +49,13 @@ def one_by_one() -> None:
         self.send_said()
 
     Room.say = say_and_send
+
+
+def set_queue() -> None:
+    """Let step 4 have a longer or shorter queue of events."""
+    import room  # of the server's folder
+
+    room.MOST_EVENTS = int(sys.argv.pop(2))
 
 
 def use_uvloop() -> None:
@@ -120,6 +128,7 @@ def at_the_end(action: Callable[[], object]) -> None:
 CHANGES: dict[str, Callable[[], None]] = {
     "without-nodelay": without_nodelay,
     "one-by-one": one_by_one,
+    "queue": set_queue,
     "uvloop": use_uvloop,
     "record-sends": lambda: record_sends(Path(sys.argv.pop(2))),
 }
@@ -128,7 +137,7 @@ CHANGES: dict[str, Callable[[], None]] = {
 def main() -> None:
     """Make the change, then run the server as its own command would."""
     change = sys.argv[1]
-    script = sys.argv[3 if change == "record-sends" else 2]
+    script = sys.argv[3 if change in ("record-sends", "queue") else 2]
     sys.path[0] = str(Path(script).parent)
     CHANGES[change]()
     del sys.argv[:2]
