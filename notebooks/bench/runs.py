@@ -93,7 +93,7 @@ def measure(
             raise MeasurementError(f"{chosen.title}: {found['error']}")
         check(chosen.title, task, found)
         if count_sends:
-            found["send_calls"] = sends(json.loads(calls.read_text("utf-8"))["calls"], found)
+            found["send_calls"] = sends(json.loads(calls.read_text("utf-8")), found)
         latencies = np.load(samples) if samples.exists() else None
     if latencies is not None and mode != "stall":
         latencies = latencies * 1000  # the generator tells milliseconds
