@@ -72,3 +72,17 @@ def test_the_client_answers_each_heartbeat_and_shows_none(fake, run_client, nick
         assert printed.endswith("* welcome, ann\n* hello\n"), printed
         client.types("hi\n")
         assert receive_until(connection, b"hi") == Frames.encode("hi")
+
+
+@exercise("пустой кадр после /quit клиенту не мешает: он читает * bye и завершается с кодом 0")
+def test_a_heartbeat_after_quit_is_no_error(fake, run_client):
+    client = run_client(fake)
+    with fake.accept() as connection:
+        connection.sendall(b"".join(map(Frames.encode, ["* enter your nickname", "* welcome, a"])))
+        client.prints("* welcome, a\n")
+        client.ends_input()
+        receive_until(connection, b"")  # `/quit`, and no more will come
+        connection.sendall(Frames.encode("") + Frames.encode("* bye"))
+        printed = client.prints("* bye\n")
+        assert printed.endswith("* welcome, a\n* bye\n"), printed
+    assert client.exits() == 0, client.stderr()
