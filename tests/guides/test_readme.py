@@ -260,6 +260,14 @@ def test_a_page_keeps_to_the_words_that_are_understood(page):
     assert len(re.findall(r"поток\w* выполнения", flowing)) <= 1  # then it is «поток»
 
 
+@pytest.mark.parametrize("page", [*GUIDES, *LINKED[len(PAGES) :]], ids=names)
+def test_what_a_student_reads_is_russian(page):
+    text = re.sub(
+        r"^```.*?^```|`[^`]+`|\]\([^)]*\)", "", page.read_text("utf-8"), flags=re.M | re.S
+    )
+    assert re.findall(r"(?:[A-Za-z]{2,}[ ,.;:]+){5,}", " ".join(text.split())) == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="GitHub runs it on Linux")
 def test_the_workflow_for_a_classroom_shows_the_verdict_and_fails_with_it(tmp_path):
     block = re.search(r"^```yaml\n(.*?)^```", TEACHER.read_text("utf-8"), re.M | re.S)[1]
