@@ -105,7 +105,7 @@ def a_second_person_gets_no_answer(chat: Stage) -> None:
 @scene(2, "works", "ann bob")
 def two_people_talk_both_ways_until_one_leaves(chat: Stage) -> None:
     """Двое пишут друг другу, пока один не уйдёт
-    На каждое направление есть свой поток выполнения: один ждёт в `recv` данных от ann, другой —
+    На каждое направление есть свой поток: один ждёт в `recv` данных от ann, другой —
     от bob.
 
     Two people talk both ways until one leaves
@@ -142,7 +142,7 @@ def a_third_person_gets_no_answer(chat: Stage) -> None:
 @scene(3, "works", "ann bob carl")
 def three_people_talk_under_their_names(chat: Stage) -> None:
     """Трое пишут под своими именами
-    У каждого участника свой поток выполнения. Он получает данные только от этого участника и
+    У каждого участника свой поток. Он получает данные только от этого участника и
     отправляет их всем остальным, кто записан в списке.
 
     Three people talk under their names
@@ -161,7 +161,7 @@ def three_people_talk_under_their_names(chat: Stage) -> None:
 @scene(3, "works", "ann bob carl")
 def a_newcomer_who_says_nothing_harms_nobody(chat: Stage) -> None:
     """Новый участник, который молчит, никому не мешает
-    Имя carl ждёт в `recv` отдельный поток выполнения, а не тот, который вызывает `accept`.
+    Имя carl ждёт в `recv` отдельный поток, а не тот, который вызывает `accept`.
 
     A newcomer who says nothing harms nobody
     The thread that waits for carl's nickname is his own, not the one that calls `accept`.
@@ -209,7 +209,7 @@ def a_character_cut_in_half_is_garbled(chat: Stage) -> None:
 def one_reader_who_stops_stops_everyone(chat: Stage) -> None:
     """Клиент, который перестал читать, останавливает всех
     Буферы соединения с carl заполнены, поэтому `sendall` блокируется, а с ним и поток
-    выполнения каждого, кто пишет в чат.
+    каждого, кто пишет в чат.
 
     A client that stops reading stops everyone
     The buffers of carl's connection are full, so `sendall` waits, and with it the thread of
@@ -318,7 +318,7 @@ def a_reader_who_stops_harms_nobody(chat: Stage) -> None:
 @scene(4, "works", "ann bob carl dora", raw="ann bob")
 def all_see_the_same_order(chat: Stage) -> None:
     """Все видят сообщения в одном порядке
-    Отправляет всегда один и тот же поток выполнения, поток комнаты: он берёт сообщения из
+    Отправляет всегда один и тот же поток, поток комнаты: он берёт сообщения из
     очереди, и обогнать его некому.
 
     All see the same order

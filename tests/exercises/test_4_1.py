@@ -61,6 +61,7 @@ def test_an_empty_frame_is_not_the_end(chat):
 def test_all_in_one_piece(chat):
     ann = chat.join("ann")
     bob = chat.connect("bob")
+    bob.late |= {"* ann joined"}  # step 3 tells it after the welcome, which ann has read
     bob.say("bob", "one", "two", "/quit")
     bob.expect(QUESTION, "* welcome, bob", "* bye")
     bob.expect_end()

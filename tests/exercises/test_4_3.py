@@ -71,7 +71,7 @@ def test_who_joins_in_the_middle_of_a_talk_misses_nothing_and_reads_nothing_twic
         guest.close()
 
 
-@exercise("сказанное в ту же минуту, когда кто-то входит, он читает один раз")
+@exercise("сказанное в тот самый миг, когда кто-то входит, он читает один раз")
 def test_what_is_said_while_somebody_joins_is_read_once(start, server_command):
     chat = start(command=prepared(server_command, SLOWLY))
     ann = chat.join("ann")
@@ -84,6 +84,6 @@ def test_what_is_said_while_somebody_joins_is_read_once(start, server_command):
         ann.say(f"after {number}")
         read = guest.skip_to(f"ann: after {number}")
         if (times := read.count(f"ann: just before {number}")) != 1:
-            expected = f"to read 'just before {number}' once"
-            guest.story.fail(guest.name, expected, f"it came {times} times")
+            expected = f"'just before {number}' один раз"
+            guest.story.fail(guest.name, expected, f"пришло столько раз: {times}")
         guest.close()

@@ -12,6 +12,14 @@ FLOOD = 20_000  # messages of a kilobyte
 LONG = 4  # they take a slow machine more than the usual deadline
 
 
+def answers(connection, story):
+    """Check that the client sends an empty frame, and nothing before it."""
+    try:
+        assert receive_until(connection, b"\0\0\0\0") == Frames.encode("")
+    except TimeoutError:
+        story.fail("everybody", "от клиента пустой кадр в ответ на пустой кадр", "его нет")
+
+
 def live_to(peer, expected):
     """Answer each heartbeat until this message comes."""
     while (got := peer.get(expected)) != expected:
@@ -54,21 +62,35 @@ def test_one_who_does_not_read_delays_nobody(start):
         other.expect("* lazy joined")
     ann.floods(*["x" * 1000] * FLOOD, "the end")
     if not bob.has_received(b"the end", within=LONG * chat.story.deadline):
-        chat.story.fail("bob", "to get all that ann says", f"got {len(bob.stream)} bytes of it")
+        chat.story.fail("bob", "всё, что отправила ann", f"пришло только {len(bob.stream)} байтов")
     assert "* lazy left" in bob.skip_to("ann: the end")
 
 
 @exercise("клиент отвечает на пустой кадр и ничего не показывает")
 @pytest.mark.parametrize("nick", [[], ["--nick", "ann"]], ids=["without --nick", "with --nick"])
-def test_the_client_answers_each_heartbeat_and_shows_none(fake, run_client, nick):
+def test_the_client_answers_each_heartbeat_and_shows_none(fake, run_client, nick, story):
     client = run_client(fake, *nick)
     with fake.accept() as connection:
         connection.sendall(Frames.encode("* enter your nickname"))
         if nick:
             assert receive_until(connection, b"ann") == Frames.encode("ann")
         connection.sendall(b"".join(map(Frames.encode, ["* welcome, ann", "", "* hello"])))
-        assert receive_until(connection, b"\0\0\0\0") == Frames.encode("")
+        answers(connection, story)
         printed = client.prints("* hello\n")
         assert printed.endswith("* welcome, ann\n* hello\n"), printed
         client.types("hi\n")
         assert receive_until(connection, b"hi") == Frames.encode("hi")
+
+
+@exercise("пустой кадр после /quit клиенту не мешает: он читает * bye и завершается с кодом 0")
+def test_a_heartbeat_after_quit_is_no_error(fake, run_client):
+    client = run_client(fake)
+    with fake.accept() as connection:
+        connection.sendall(b"".join(map(Frames.encode, ["* enter your nickname", "* welcome, a"])))
+        client.prints("* welcome, a\n")
+        client.ends_input()
+        receive_until(connection, b"")  # `/quit`, and no more will come
+        connection.sendall(Frames.encode("") + Frames.encode("* bye"))
+        printed = client.prints("* bye\n")
+        assert printed.endswith("* welcome, a\n* bye\n"), printed
+    assert client.exits() == 0, client.stderr()

@@ -29,10 +29,19 @@ ROOT = Path(__file__).parents[2]
 LONG, SHORT = "4", "0.4"  # how long a test waits: what comes may come late, or will not come
 
 
-def run(tests: list[str], folder: Path | None, *options: str, **environment: str):
+PROGRAMS = ("server", "client")
+
+
+def run(
+    tests: list[str],
+    folder: Path | None,
+    *options: str,
+    programs: tuple[str, ...] = PROGRAMS,
+    **environment: str,
+):
     """Run tests of exercises as a student does."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    for program in ("server", "client") if folder else ():
+    for program in programs if folder else ():
         words = f'"{sys.executable}" "{folder / program}.py"'
         command += [f"--{program}", words.replace("\\", "/")]
     return subprocess.run(
@@ -122,6 +131,18 @@ def test_a_verdict_shows_an_empty_message(tmp_path):
     write(solved("4_1_c"), tmp_path / "wrong")
     verdict = run(["4_1"], tmp_path / "wrong", "-n", "0", "-k", "test_an_empty_frame").stdout
     assert "отправляет ''\n" in verdict, verdict
+
+
+def test_a_verdict_says_which_program_was_not_checked_and_why_a_server_did_not_start(tmp_path):
+    write(start_of("4_4"), tmp_path / "start")
+    options = ["-n", "0", "-k", "test_who_answers or test_the_client"]
+    verdict = run(["4_4"], tmp_path / "start", *options, programs=("server",)).stdout
+    assert (
+        '\nНе проверен клиент: добавьте в команду --client "python3 my/.../client.py".\n' in verdict
+    )
+    assert "в stderr 'server.py: error: unrecognized arguments: --heartbeat 1.0'\n" in verdict
+    both = run(["4_4"], tmp_path / "start", "-n", "0", "-k", "test_who_answers").stdout
+    assert "Не проверен" not in both
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):

@@ -47,6 +47,7 @@ WORDS = [
     (r"to be connected", "соединение"),
     (r"to be heard by the server", "что сервер примет данные"),
     (r"^got ", "пришло "),
+    (r"'usage: .*\\n(\S+: error: .*)\\n'$", r"'\1'"),  # the line that says what is wrong
     (r"(\d+) bytes", r"\1 байт"),
     (r"\((\d+) long\)", r"(длина \1)"),
     (r"it did not come true", "этого не произошло"),
@@ -152,6 +153,13 @@ class Verdict:
         self.config = config
         self.results: list[tuple[str, dict]] = []  # ("passed", "failed"), and what `of` returns
         self.given_up = 0
+        self.left_out: set[str] = set()  # programs that an exercise changes and nobody has named
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        for item in filter(exercise_of, items):
+            program = "client" if "run_client" in item.fixturenames else "server"
+            if not self.config.getoption(program):
+                self.left_out.add(program)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         said = dict(report.user_properties).get("verdict")
@@ -181,6 +189,9 @@ class Verdict:
             lines += ["", f"{heading}:", *here] if here else []
         failed = self.failures()
         lines.append("")
+        for program in sorted(self.left_out):
+            file = f'--{program} "python3 my/.../{program}.py"'
+            lines.append(f"Не проверен {WHO[program]}: добавьте в команду {file}.")
         if self.given_up:
             lines.append(f"Не выполнялось проверок: {self.given_up} ({GIVEN_UP}).")
         if not failed:
