@@ -1,8 +1,8 @@
-"""Executes the notebook without a browser: `python notebooks/run.py` (about 4 minutes).
+"""Executes the notebook without a browser: `python notebooks/run.py` (up to 4 minutes).
 
 The full run is saved in its place, `broadcast_latency.ipynb`, with its results in `results/`.
-With --quick (half a minute) notebook and results go to a folder of their own: --output or a
-temporary one.
+With --quick (half a minute), or with a parameter changed by the environment (LAB_SIZES=2,5,10),
+notebook and results go to a folder of their own: --output, LAB_RESULTS or a temporary one.
 """
 
 import argparse
@@ -23,7 +23,9 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("run", error, "notebooks"))
 
-HERE = Path(__file__).resolve().parent
+from lab.parameters import ParameterError
+from lab.places import HERE, prepared
+
 NOTEBOOK = HERE / "broadcast_latency.ipynb"
 PATIENCE = 900  # seconds for one cell
 METADATA = {
@@ -41,13 +43,20 @@ def read_arguments() -> argparse.Namespace:
 
 
 def chosen_folder(args: argparse.Namespace) -> Path | None:
-    """Return a folder for this run; None for the notebook's own place. Raises OSError."""
-    if args.output and args.output.resolve() in (HERE, HERE / "results"):
-        raise PermissionError(0, "only a full run writes there, and unasked")
-    if args.output:
-        args.output.mkdir(parents=True, exist_ok=True)
-        return args.output.resolve()
-    return Path(tempfile.mkdtemp(prefix="broadcast-latency-")) if args.quick else None
+    """Return a folder for this run, ready to be written to; None for the notebook's own place."""
+    named = args.output or os.environ.get("LAB_RESULTS")
+    if named:
+        return prepared(Path(named))
+    neutral = {("LAB_QUICK", ""), ("LAB_QUICK", "0")} | {("LAB_RESULTS", "")}
+    changes = [
+        name
+        for name, value in os.environ.items()
+        if name.startswith("LAB_") and name != "LAB_PROGRESS" and (name, value) not in neutral
+    ]
+    if args.quick or changes:
+        return Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+    prepared(HERE, full=True)
+    return None
 
 
 def execute(notebook: nbformat.NotebookNode) -> None:
@@ -72,11 +81,8 @@ def main() -> int:
     args = read_arguments()
     try:
         folder = chosen_folder(args)
-    except OSError as error:
-        reason = error.strerror or error
-        print(
-            f"run: cannot write to {args.output}: {reason}; name another --output", file=sys.stderr
-        )
+    except ParameterError as error:
+        print(f"run: {error}", file=sys.stderr)
         return 1
     if args.quick:
         os.environ["LAB_QUICK"] = "1"

@@ -12,10 +12,5 @@
 | `single`, `rate`, `saturation`, `attacks` | its modes |
 | `stats` | percentiles and tables |
 | `suite` | which cases are measured, in which order, and how |
-| `tables` | the tables of the results, and the goals |
-| `runs` | one run as a call, for the notebook: `measure("step4", users=100)` |
+| `report` | the tables of the results, and the goals |
 """
-
-from bench.runs import MeasurementError, Run, machine, measure, measure_all, save
-
-__all__ = ["MeasurementError", "Run", "machine", "measure", "measure_all", "save"]

@@ -21,7 +21,7 @@ from tools import entry
 try:
     from tqdm import tqdm
 
-    from bench import suite, tables
+    from bench import report, suite
     from bench.servers import SERVERS
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("bench", error, "notebooks"))
@@ -113,7 +113,7 @@ def main() -> int:
         args.servers.remove(name)
     try:
         results = run(args)
-        print(tables.text(results, args.servers))
+        print(report.text(results, args.servers))
         if args.json:
             args.json.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     except KeyboardInterrupt:

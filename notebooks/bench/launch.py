@@ -6,10 +6,9 @@ Run:       python3 launch.py CHANGE SERVER.py [ARGUMENTS]
 |---|---|
 | `without-nodelay` | `TCP_NODELAY` is ignored: Nagle's algorithm stays on |
 | `one-by-one` | step 4 sends each message by itself: batches of one |
-| `queue N` | step 4 lets N events wait in its queue |
 | `uvloop` | asyncio has the event loop of uvloop |
 | `record-sends FILE` | the beginning and the end of every `send` are noted on the clock |
-| | `time.perf_counter_ns`, and written to FILE as JSON at the end |
+| | `time.perf_counter_ns`, with what the noting costs, and written to FILE as JSON at the end |
 """
 
 import atexit
@@ -22,6 +21,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+TRIALS = 1000  # calls by which the cost of noting is found
+ROUNDS = 20  # the cheapest counts: nothing else ran in between
 
 
 def without_nodelay() -> None:
@@ -48,13 +50,6 @@ def one_by_one() -> None:
     Room.say = say_and_send
 
 
-def set_queue() -> None:
-    """Let step 4 have a longer or shorter queue of events."""
-    import room  # of the server's folder
-
-    room.MOST_EVENTS = int(sys.argv.pop(2))
-
-
 def use_uvloop() -> None:
     """Give asyncio another event loop."""
     import asyncio
@@ -78,12 +73,32 @@ def noting(function: Callable, calls: list[tuple[int, int]]) -> Callable:
     return noted
 
 
+def cost_of_noting() -> dict[str, float]:
+    """Return what noting costs a call at least: all of it, and what looks like the call's own."""
+    bare, noted, insides = [], [], []
+    for _ in range(ROUNDS):
+        calls: list[tuple[int, int]] = []
+        bare.append(time_of(len))
+        noted.append(time_of(noting(len, calls)))
+        insides.append(sorted(end - start for start, end in calls)[TRIALS // 2])
+    return {"cost_ns": (min(noted) - min(bare)) / TRIALS, "inside_ns": min(insides)}
+
+
+def time_of(function: Callable) -> int:
+    """Return the nanoseconds that TRIALS calls take."""
+    start = time.perf_counter_ns()
+    for _ in range(TRIALS):
+        function(b"")
+    return time.perf_counter_ns() - start
+
+
 def record_sends(file: Path) -> None:
     """Note every `send` and `sendall`; write the notes when the server ends."""
+    cost = cost_of_noting()
     calls: list[tuple[int, int]] = []
     socket.socket.send = noting(socket.socket.send, calls)
     socket.socket.sendall = noting(socket.socket.sendall, calls)
-    at_the_end(lambda: file.write_text(json.dumps(list(calls)), "utf-8"))
+    at_the_end(lambda: file.write_text(json.dumps(cost | {"calls": list(calls)}), "utf-8"))
 
 
 def at_the_end(action: Callable[[], object]) -> None:
@@ -105,7 +120,6 @@ def at_the_end(action: Callable[[], object]) -> None:
 CHANGES: dict[str, Callable[[], None]] = {
     "without-nodelay": without_nodelay,
     "one-by-one": one_by_one,
-    "queue": set_queue,
     "uvloop": use_uvloop,
     "record-sends": lambda: record_sends(Path(sys.argv.pop(2))),
 }
@@ -114,7 +128,7 @@ CHANGES: dict[str, Callable[[], None]] = {
 def main() -> None:
     """Make the change, then run the server as its own command would."""
     change = sys.argv[1]
-    script = sys.argv[3 if change in ("record-sends", "queue") else 2]
+    script = sys.argv[3 if change == "record-sends" else 2]
     sys.path[0] = str(Path(script).parent)
     CHANGES[change]()
     del sys.argv[:2]

@@ -5,7 +5,6 @@ and a figure says more about the scheduler than about a server. And how busy the
 """
 
 import os
-import platform
 import time
 from pathlib import Path
 
@@ -69,13 +68,3 @@ class Meter:
             result["server_cpu_percent"] = 100 * server / elapsed
             result["others_cpu_percent"] = max(100 * (total - server - own) / elapsed, 0.0)
         return result
-
-
-def name() -> str:
-    """Return the name of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

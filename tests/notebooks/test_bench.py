@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import load, processors, stats, suite, tables
+from bench import load, processors, report, stats, suite
 from bench.dialects import DIALECTS
 from bench.servers import SERVERS, running
 
@@ -73,7 +73,7 @@ def test_batches_of_one_are_batches_of_one(tmp_path):
     load = {"mode": "rate", "users": 5, "senders": 4, "rate": 20_000, "seconds": 0.1, "drain": 20}
     found = suite.put_load_on(SERVERS["single"].launched("record-sends", file), load, 10)
     assert found["received"] == 2000 * 4
-    calls = json.loads(file.read_text("utf-8"))
+    calls = json.loads(file.read_text("utf-8"))["calls"]
     assert len(calls) >= found["received"]
 
 
@@ -126,7 +126,7 @@ def test_each_goal_is_met_or_not():
     for name, p50, speed in (("step4", 1.2, 30), ("asyncio", 1.1, 1), ("batched", 1.3, 40)):
         results.add(suite.Case("single", name, 10), {"p50_ms": p50})
         results.add(suite.Case("saturation", name, 100), {"deliveries_per_s": speed})
-    lines = tables.goals_table(results).splitlines()[2:]
+    lines = report.goals_table(results).splitlines()[2:]
     told = [[cell.strip() for cell in line.strip("|").split("|")][-2:] for line in lines]
     assert told == [["at most 1.00", "yes"], ["at least 0.850", "NO"], ["at least 20.0", "yes"]]
 
