@@ -13,12 +13,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lab.text import number
 
+DASHES = {"step3": (5, 2), "asyncio": (6, 2, 1, 2), "forwarder": (1, 1.5)}  # else one line
+LOOKS = {
+    "step3": ("шаг 3", "#c46200", "s"),
+    "step4": ("шаг 4", "#004c80", "o"),
+    "asyncio": ("asyncio", "#4fc3a1", "^"),
+    "forwarder": ("ретранслятор", "black", "D"),
+}
 STYLES = {
-    "step3": {"label": "шаг 3", "color": "#c46200", "marker": "s", "linestyle": (0, (5, 2))},
-    "step4": {"label": "шаг 4", "color": "#004c80", "marker": "o", "linestyle": "-"},
-    "asyncio": {"label": "asyncio", "color": "#4fc3a1", "marker": "^", "linestyle": (0, (6, 2, 1, 2))},
-    "forwarder": {"label": "ретранслятор", "color": "black", "marker": "D", "linestyle": (0, (1, 1.5))},
-}  # fmt: skip
+    server: {"label": label, "color": color, "marker": marker}
+    | {"linestyle": (0, DASHES[server]) if server in DASHES else "-"}
+    for server, (label, color, marker) in LOOKS.items()
+}
 WIDTH = 6.49  # inches: the 165 mm of the report's text
 mpl.rcParams.update(
     {
