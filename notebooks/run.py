@@ -1,8 +1,8 @@
 """Executes the notebook without a browser: `python notebooks/run.py` (up to 4 minutes).
 
 The full run is saved in its place, `broadcast_latency.ipynb`, with its results in `results/`.
-With --quick (half a minute), or with a parameter changed by the environment (LAB_SIZES=2,5,10),
-notebook and results go to a folder of their own: --output, LAB_RESULTS or a temporary one.
+With --quick (a minute) they go to a folder of their own: --output, LAB_RESULTS or a temporary one.
+LAB_FREE_THREADED=PATH names a Python without the GIL, on which two servers are measured, too.
 """
 
 import argparse
@@ -23,8 +23,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("run", error, "notebooks"))
 
-from lab.parameters import ParameterError
-from lab.places import HERE, prepared
+from lab.results import HERE, SettingError, is_quick, prepared
 
 NOTEBOOK = HERE / "broadcast_latency.ipynb"
 PATIENCE = 900  # seconds for one cell
@@ -44,16 +43,11 @@ def read_arguments() -> argparse.Namespace:
 
 def chosen_folder(args: argparse.Namespace) -> Path | None:
     """Return a folder for this run, ready to be written to; None for the notebook's own place."""
+    quick = is_quick() or args.quick
     named = args.output or os.environ.get("LAB_RESULTS")
     if named:
         return prepared(Path(named))
-    neutral = {("LAB_QUICK", ""), ("LAB_QUICK", "0")} | {("LAB_RESULTS", "")}
-    changes = [
-        name
-        for name, value in os.environ.items()
-        if name.startswith("LAB_") and name != "LAB_PROGRESS" and (name, value) not in neutral
-    ]
-    if args.quick or changes:
+    if quick:
         return Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
     prepared(HERE, full=True)
     return None
@@ -81,7 +75,7 @@ def main() -> int:
     args = read_arguments()
     try:
         folder = chosen_folder(args)
-    except ParameterError as error:
+    except SettingError as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
     if args.quick:

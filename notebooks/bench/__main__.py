@@ -21,7 +21,8 @@ from tools import entry
 try:
     from tqdm import tqdm
 
-    from bench import report, suite
+    from bench import suite, tables
+    from bench.runs import put_load_on
     from bench.servers import SERVERS
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("bench", error, "notebooks"))
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> suite.Results:
     with tqdm(cases, file=sys.stdout, disable=quiet, unit="case", leave=False) as bar:
         for case in bar:
             bar.set_description(str(case))
-            results.add(case, suite.put_load_on(SERVERS[case.server], suite.settings(case, sizes)))
+            results.add(case, put_load_on(SERVERS[case.server], suite.settings(case, sizes)))
     return results
 
 
@@ -113,7 +114,7 @@ def main() -> int:
         args.servers.remove(name)
     try:
         results = run(args)
-        print(report.text(results, args.servers))
+        print(tables.text(results, args.servers))
         if args.json:
             args.json.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     except KeyboardInterrupt:

@@ -164,7 +164,6 @@ def measured(run: RateRun) -> dict:
         "expected": len(milliseconds),
         "received": len(milliseconds) - lost,
         "lost": lost,
-        **({"starts_ns": [run.start]} if settings.stamps else {}),
         "sent_late_p99_ms": percentile(np.array(run.late), 99) / 1e6,
         "seconds": (run.end - run.start) / 1e9,
         **busy,

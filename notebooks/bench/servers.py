@@ -54,10 +54,11 @@ class Server:
     script: Path | None = None  # None: ngIRCd
     options: tuple[str, ...] = ()
     launcher: tuple[str | Path, ...] = ()  # what starts the script in place of Python alone
+    python: str = sys.executable  # what runs it
 
-    def launched(self, *change: str | Path) -> "Server":
+    def launched(self, change: str) -> "Server":
         """Return the same server with something changed in its process (see `launch`)."""
-        return replace(self, launcher=(HERE / "launch.py", *change, *self.launcher))
+        return replace(self, launcher=(HERE / "launch.py", change))
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def running(
             command, wait = ngircd(folder)
         else:
             words = [*server.launcher, server.script, "--host", HOST, "--port", "0"]
-            command, wait = [sys.executable, *words, *server.options], read_address
+            command, wait = [server.python, *words, *server.options], read_address
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
         )

@@ -24,7 +24,6 @@ class Settings:
     messages: int = 200  # in mode "single"
     payload: int = PAYLOAD  # bytes of a message, without its header
     turns: bool = True  # in mode "single": all take turns; otherwise the first user speaks alone
-    stamps: bool = False  # in modes "single" and "rate": tell when messages left, on the clock
     rate: float = 3000.0  # messages per second of all senders together, in mode "rate"
     seconds: float = 2.0  # for which load is offered, or silence is watched
     uncounted: float = 0.0  # at the beginning of mode "rate": messages due then do not count

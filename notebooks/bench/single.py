@@ -19,15 +19,14 @@ def run_single(gathering: Gathering, settings: Settings) -> dict:
     """One message at a time: the next one leaves when everybody has the last one."""
     users, dialect = gathering.users, gathering.dialect
     gathering.awake = settings.processor is not None
-    rows, starts = [], []
+    rows = []
     meter = Meter(settings.pid)
     warm_up = max(WARM_UP, len(users)) if len(users) <= EVERYBODY else WARM_UP
     for turn in range(-warm_up, settings.messages):
         sender = users[turn % len(users)] if settings.turns else users[0]
-        start, latencies = deliver_one(gathering, sender, dialect.payload(turn + warm_up))
+        latencies = deliver_one(gathering, sender, dialect.payload(turn + warm_up))
         if turn >= 0:
             rows.append(latencies)
-            starts.append(start)
     milliseconds = np.array(rows) / 1e6
     last = milliseconds.max(axis=1)
     expected = settings.messages * (len(users) - 1)
@@ -40,15 +39,14 @@ def run_single(gathering: Gathering, settings: Settings) -> dict:
         "last_p99_ms": percentile(last, 99),
         "expected": expected,
         "received": int(milliseconds.size),
-        **({"starts_ns": starts} if settings.stamps else {}),
         **meter.percent(),
     }
 
 
-def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> tuple[int, list[int]]:
+def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> list[int]:
     """Send one message and wait until all others have it.
 
-    Returns when it left, on the clock, and the nanoseconds that it took each, in their order.
+    Returns the nanoseconds that it took each, in their order.
     """
     expected = gathering.dialect.delivered(sender.nick, payload)
     message = gathering.dialect.message(payload)
@@ -70,7 +68,7 @@ def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> tuple[int
                 latencies[key.data.index] = now - start
                 missing -= 1
     del latencies[sender.index]
-    return start, latencies
+    return latencies
 
 
 def put_together(parts: dict, key: selectors.SelectorKey, data: bytes, expected: bytes) -> bytes:
@@ -88,7 +86,7 @@ def run_crowd(gathering: Gathering, settings: Settings) -> dict:
     latencies = []
     for _ in range(3):
         payload = gathering.dialect.payload(1)
-        latencies.append(deliver_one(gathering, gathering.users[0], payload)[1])
+        latencies.append(deliver_one(gathering, gathering.users[0], payload))
     milliseconds = np.array(latencies) / 1e6
     return {
         **summary(milliseconds.ravel()),

@@ -1,23 +1,16 @@
-"""What is measured: the cases, their order, how each is run, and all results."""
+"""What `python notebooks/bench` measures: the cases, their order, and all results."""
 
-import contextlib
-import json
 import random
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench import processors
-from bench.load import raise_file_limit
-from bench.servers import HERE, SERVERS, STOP, Server, ServerError, missing, running, stop
-from bench.settings import ATTACKS, Settings
+from bench.runs import disturbed
+from bench.servers import SERVERS, missing
+from bench.settings import ATTACKS
 
 MOST_MESSAGES = 2000  # in mode "single"
-SPARE_FILES = 200  # descriptors that a process needs for other things than users
 JOINING = 150  # seconds for all users to join
-DISTURBED = 25  # percent of a core that other processes may use
 CHATS = ("asyncio", "batched", "step3", "step4")
 MODES = {
     "single": ("forwarder", *CHATS),
@@ -152,64 +145,6 @@ def settings(case: Case, sizes: Sizes) -> dict:
         "drain": sizes.drain,
         "joining": JOINING,
     }
-
-
-def put_load_on(server: Server, task: dict, patience: float = STOP, pinned: bool = True) -> dict:
-    """Start a server, run the load generator on it and return what that has found.
-
-    `task` holds the settings of the load generator (see `settings`), `patience` the seconds that
-    the server has to end. Each of the two processes gets a processor of its own if `pinned` and
-    if the system can do that. What fails returns {"error": why}.
-    """
-    limit = raise_file_limit()
-    users = task["users"] + task.get("attackers", 0)
-    if users + SPARE_FILES > limit:
-        return {"error": f"{users} users need more open files than the system's {limit}"}
-    ours, theirs = (processors.pair() if pinned else None) or (None, None)
-    try:
-        with generator() as process, running(server, patience, ours) as found:
-            address = {"host": found.host, "port": found.port, "pid": found.pid}
-            about = {"dialect": server.dialect, "processor": theirs}
-            return generate(process, about | task | address)
-    except (ServerError, OSError) as error:
-        return {"error": str(error)}
-
-
-@contextlib.contextmanager
-def generator() -> Iterator[subprocess.Popen]:
-    """Start the load generator in a process of its own: it gets ready while the server does."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.load"],
-        cwd=HERE.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        stop(process)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            pipe.close()
-
-
-def generate(process: subprocess.Popen, task: dict) -> dict:
-    """Give the load generator its task and return its results."""
-    known = Settings(**task)
-    patience = 60 + known.joining + known.seconds + known.warm_up + known.drain
-    try:
-        output, errors = process.communicate(json.dumps(task), timeout=patience)
-    except subprocess.TimeoutExpired:
-        return {"error": f"no result after {patience:.0f} seconds"}
-    if process.returncode:
-        return {"error": (errors.strip().split("\n")[-1] or f"status {process.returncode}")}
-    return json.loads(output)
-
-
-def disturbed(run: dict) -> bool:
-    """Return whether other processes took much of the machine during a run."""
-    return run.get("others_cpu_percent", 0) > DISTURBED
 
 
 def undisturbed(together: list[tuple[dict, ...]]) -> list[tuple[dict, ...]]:

@@ -1,45 +1,7 @@
 """The files of one run of the notebook: summary, samples and figures, published together.
 
-They are collected in a folder of their own and moved at the end, so that a run that is broken off
-leaves the results of the one before whole. `summary.json` holds, with the unit at the end of each
-key (SERVER is step3, step4, asyncio or forwarder):
-
-- `machine`, `versions`, `parameters`: where, with what and how much was measured;
-  `machine.pinned`: whether server and load generator each stayed on a processor of its own.
-- `latency.SERVER.CLIENTS.{p50,p95,p99,last}_us`: of a broadcast to CLIENTS - 1 recipients; `last`
-  is the median time until the last one has it. `_low_us`, `_high_us`: 95 % bootstrap interval.
-- `fit.SERVER.us_per_recipient`, `.fixed_us`, `.r2`, `.worst_residual_percent`: the line through
-  `last`; with `us_per_recipient_low`, `_high`, `fixed_low_us`, `fixed_high_us`, `worst_users`.
-- `control.SERVER.{pinned,free}.last_us`, `_low_us`, `_high_us`: `last` in a room of
-  `parameters.control_users`, each process on a processor, and as the system thinks fit; median
-  of the runs, the least and the greatest of them.
-- `rate.SERVER.RATE.{p50,p99}_ms`: latency at RATE messages/s, median of the runs, and `_low_ms`,
-  `_high_ms`; `.lost`, `.lost_percent`: not delivered when the run ended; `.sent_late_p99_ms`: by
-  the generator. The highest rate is there for servers that kept pace with the one before only.
-- `knee.SERVER.rate_per_s`, `.broken_per_s`: the highest rate up to which p99 (median of the
-  runs) is within `parameters.limit_ms`, and the next one; null where there is none.
-- `compared.CHAT.p99_ms`, `.deliveries_per_s`, with `_low`, `_high` as above, and `.lost`: at
-  `parameters.batch_rate`, and as fast as it can, with `.server_cpu_percent`; CHAT is step4,
-  single (step 4 with batches of one), batched (asyncio with batches), asyncio and, where it is
-  installed, uvloop.
-- `batch.SERVER.messages_per_send`: deliveries that one call of `send` carries at `.rate_per_s`.
-- `stall.SERVER.longest_gap_s`, `.silent_at_end_s`: what a healthy client saw; `.expected`,
-  `.received`, `.received_percent`: all healthy clients; `.witness_expected`, `.witness_received`:
-  the one that was watched, whose latest message came `.worst_late_s` after it was due, and of
-  whose messages `.late_percent` were over 100 ms late or never came; `.cut_off_s`: when the server
-  disconnected the reader who had stopped at 1 s (null: never); `.arrived_p50_ms`: the
-  median that hides the freeze.
-- `nagle.{with,without}.{p50,p95,p99}_ms`: until the last recipient has it, with and without
-  TCP_NODELAY; `.waited_percent` of the broadcasts waited for an acknowledgement, `.wait_ms`.
-  `nagle.alone`: the same without it, while one client alone speaks. `nagle.cause`: of the
-  broadcasts that waited, how many recipients were late (`.late_recipients`, median), how many of
-  these had spoken two broadcasts before (`.spoke_two_before_percent`), and how often exactly one
-  of two neighbours waited (`.alternate_percent`).
-- `share.SERVER.{before,send,between,after}_percent`, `_us`: phases of a broadcast to
-  `parameters.cost_users` - 1 recipients (`price.CLIENTS`: of step 4
-  to CLIENTS - 1); `.total_us`, `.us_per_send`, `.noting_percent`.
-- `counts`: runs and deliveries, expected and received, and runs that others disturbed, of the
-  `.measurable_runs` that were long enough to see it.
+They are collected in a folder of their own and moved at the end: a run that is broken off leaves
+the results of the one before whole.
 """
 
 import hashlib
@@ -49,30 +11,70 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import psutil
-from IPython.display import Image, Markdown, display
+from IPython.display import Image, display
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from bench import processors
-from lab import analysis, samples
-from lab.experiments import Samples
-from lab.parameters import PREFIX, Parameters, as_dict
-from lab.places import COMMITTED, prepared
-from lab.russian import bound
 
-LIBRARIES = ("numpy", "matplotlib", "psutil", "tqdm", "jupyter-client", "ipykernel")
-SUMMARY = "summary.json"
-SHOWN = 120  # pixels of a browser for an inch of a figure
+HERE = Path(__file__).resolve().parents[1]  # the notebook's folder
+COMMITTED = HERE / "results"
+LIBRARIES = ("numpy", "matplotlib", "psutil")
+KNOWN = ("LAB_QUICK", "LAB_RESULTS", "LAB_PROGRESS", "LAB_FREE_THREADED")
+
+
+class SettingError(ValueError):
+    """A variable of the environment, or a folder, that makes no sense."""
+
+
+def is_quick(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether LAB_QUICK=1 asks for small sizes; SettingError for what is no setting."""
+    for name in sorted(environment):
+        if name.startswith("LAB_") and name not in KNOWN:
+            raise SettingError(f"{name}: no such setting; sizes are in the cell of parameters")
+    quick, python = (environment.get(name, "") for name in ("LAB_QUICK", "LAB_FREE_THREADED"))
+    if quick not in ("", "0", "1"):
+        raise SettingError(f"LAB_QUICK: {quick!r} is neither 0 nor 1")
+    if python and not shutil.which(python):
+        raise SettingError(
+            f"LAB_FREE_THREADED: {python!r} is no program: give the path of a Python"
+        )
+    return quick == "1"
+
+
+def prepared(folder: Path, full: bool = False) -> Path:
+    """Return a folder that was made and written to; SettingError, in one line, if it is none.
+
+    Only a full run that was not told where to write may write over what is committed.
+    """
+    try:
+        place = folder.resolve()
+        if not full and (place == HERE or place.is_relative_to(COMMITTED)):
+            raise SettingError(f"{folder}: only a full run writes there, and unasked")
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return place
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise SettingError(f"cannot write to {folder}: {reason}") from None
 
 
 def machine() -> dict:
     """Return what of the machine and its kernel matters for the figures."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
     return {
         "pinned": processors.pair() is not None,
-        "processor": processor(),
+        "processor": name,
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),
@@ -80,100 +82,54 @@ def machine() -> dict:
     }
 
 
-def processor() -> str:
-    """Return the name of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def versions() -> dict:
-    """Return the versions of Python and of the libraries."""
-    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
-
-
-def destination(parameters: Parameters, full: Parameters) -> Path:
-    """Return where results go: LAB_RESULTS, or `results`, where only a full run may write.
-
-    Any other run gets a new temporary folder. ParameterError where nothing can be written.
-    """
-    if folder := os.environ.get(f"{PREFIX}RESULTS"):
-        return prepared(Path(folder), parameters == full)
-    if parameters == full:
-        return prepared(COMMITTED, full=True)
-    return Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+def progress(turns: Iterable, title: str) -> tqdm:
+    """Return the turns of a loop, with a bar that shows how many of them are done."""
+    quiet = bool(os.environ.get("CI")) or os.environ.get("LAB_PROGRESS") == "0"
+    return tqdm(turns, desc=title, unit="прогон", file=sys.stdout, disable=quiet, leave=False)
 
 
 class Results:
     """The files of this run, until they are published."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        try:
+            self.quick = is_quick()
+            if named := os.environ.get("LAB_RESULTS"):
+                self.folder = prepared(Path(named))
+            elif self.quick:
+                self.folder = Path(tempfile.mkdtemp(prefix="broadcast-latency-"))
+            else:
+                self.folder = prepared(COMMITTED, full=True)
+        except SettingError as error:
+            sys.exit(str(error))  # a line instead of a traceback
+        self.samples: dict[str, np.ndarray] = {}
         self.draft = tempfile.TemporaryDirectory(prefix="broadcast-latency-draft-")
         self.path = Path(self.draft.name)
 
-    def show(self, name: str, figure: Figure) -> None:
-        """Save a figure and display it."""
-        display(self.picture(name, figure))
+    def keep(self, name: str, samples: np.ndarray) -> None:
+        """Keep the samples of one more run under a name such as `latency step4 100`."""
+        number = sum(known.rpartition(" ")[0] == name for known in self.samples) + 1
+        self.samples[f"{name} {number}"] = samples.astype(np.int32)
 
-    def picture(self, name: str, figure: Figure) -> Image:
-        """Save a figure as SVG and PNG; return the latter, as it can be displayed."""
+    def show(self, name: str, figure: Figure) -> Image:
+        """Save a figure as SVG and PNG and display it."""
         figure.savefig(self.path / f"{name}.svg", metadata={"Date": None, "Creator": None})
         figure.savefig(self.path / f"{name}.png", metadata={"Software": None}, dpi=200)
-        width = round(figure.get_figwidth() * SHOWN)
-        return Image(filename=str(self.path / f"{name}.png"), width=width)
+        image = Image(filename=str(self.path / f"{name}.png"), width=780)
+        display(image)
+        return image
 
-    def save(self, summary: dict, data: Samples) -> None:
-        """Save the summary and all samples."""
-        text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
-        (self.path / SUMMARY).write_text(text, encoding="utf-8")
-        samples.save(data, self.path)
-
-    def publish(self) -> dict[str, str]:
+    def publish(self, facts: dict) -> dict[str, str]:
         """Put all files in their place instead of older ones; return their SHA-256."""
-        for file in sorted(self.path.iterdir()):
+        about = {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+        text = json.dumps(
+            {"machine": machine(), "versions": about} | facts, indent=1, default=float
+        )
+        (self.path / "summary.json").write_text(text + "\n", encoding="utf-8")
+        np.savez_compressed(self.path / "samples.npz", **self.samples)
+        files = sorted(self.path.iterdir())
+        for file in files:
             shutil.copyfile(file, self.folder / file.name)
-        hashes = {file.name: sha256(file) for file in sorted(self.path.iterdir())}
+        hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
         self.draft.cleanup()
         return hashes
-
-    def elsewhere(self) -> Path | None:
-        """Return the folder, unless it is the one where everybody looks."""
-        return None if self.folder == COMMITTED else self.folder
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def summary(data: Samples, parameters: Parameters) -> dict:
-    """Return the whole summary."""
-    about = {"machine": machine(), "versions": versions(), "parameters": as_dict(parameters)}
-    return about | analysis.summarize(data, parameters)
-
-
-class Top:
-    """The answer at the top of the notebook, filled in when everything is measured."""
-
-    def __init__(self) -> None:
-        self.text = display(Markdown("Ответ появится здесь после измерений."), display_id=True)
-        self.figure = display(Markdown(""), display_id=True)
-
-    def fill(self, text: str, picture: Image) -> None:
-        """Put the answer and its figure in their place."""
-        self.text.update(Markdown(bound(text)))
-        self.figure.update(picture)
-
-
-def say(*texts: str) -> None:
-    """Display Markdown."""
-    display(Markdown(bound("\n\n".join(texts))))
-
-
-def stop_with(error: Exception) -> None:
-    """End a cell with one line instead of a traceback."""
-    sys.exit(f"{error}")

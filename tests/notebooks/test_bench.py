@@ -6,14 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench import load, processors, report, stats, suite
+from bench import MeasurementError, load, measure, processors, runs, stats, suite, tables
 from bench.dialects import DIALECTS
-from bench.servers import SERVERS, running
+from bench.servers import SERVERS, Server, running
 
 BENCH = Path(__file__).parents[2] / "notebooks" / "bench"
 
@@ -39,7 +40,7 @@ def test_one_command_prints_values_ratios_and_goals_and_keeps_the_results(tmp_pa
 @pytest.mark.parametrize("name", ["batched", "single"])
 def test_the_servers_to_compare_with_deliver_everything_in_order(name):
     load = {"mode": "saturation", "users": 5, "senders": 3, "warm_up": 0.1, "seconds": 0.2}
-    found = suite.put_load_on(SERVERS[name], load | {"drain": 20})
+    found = runs.put_load_on(SERVERS[name], load | {"drain": 20})
     assert found["all_arrived"], found
     assert found["samples_checked"] > 0  # each: its author, its number, its order
 
@@ -67,14 +68,78 @@ def test_the_asyncio_chats_know_the_words_of_step_4(server):
     assert speak(server, "hello", "/who", "/what", "/quit", "/who") == welcome + told
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a server cannot be asked to end on Windows")
-def test_batches_of_one_are_batches_of_one(tmp_path):
-    file = tmp_path / "calls.json"
-    load = {"mode": "rate", "users": 5, "senders": 4, "rate": 20_000, "seconds": 0.1, "drain": 20}
-    found = suite.put_load_on(SERVERS["single"].launched("record-sends", file), load, 10)
-    assert found["received"] == 2000 * 4
-    calls = json.loads(file.read_text("utf-8"))["calls"]
-    assert len(calls) >= found["received"]
+# A forwarder that waits 50 ms before each message and swallows the one with number 3.
+KNOWN = """
+import selectors, socket, sys, time
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+selector = selectors.DefaultSelector()
+selector.register(listener, selectors.EVENT_READ)
+users = []
+while True:
+    for key, _ in selector.select():
+        if key.fileobj is listener:
+            users.append(listener.accept()[0])
+            selector.register(users[-1], selectors.EVENT_READ)
+            continue
+        data = key.fileobj.recv(64)
+        if not data:
+            selector.unregister(key.fileobj)
+            users.remove(key.fileobj)
+            continue
+        time.sleep(0.05)
+        for user in users:
+            if user is not key.fileobj and (data[1:13] != b"000000000003" or len(sys.argv) < 6):
+                user.sendall(data)
+"""
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch) -> str:
+    """A server of which it is known what it does; with one more argument it swallows a message."""
+    script = tmp_path / "known.py"
+    script.write_text(KNOWN, encoding="utf-8")
+    slow = Server("slow", "slow", "raw", script)
+    monkeypatch.setitem(SERVERS, "slow", slow)
+    monkeypatch.setitem(SERVERS, "lossy", replace(slow, options=("lose",)))
+    return "slow"
+
+
+def test_a_run_returns_a_latency_for_each_message_and_recipient(known):
+    run = measure(known, users=3, messages=4)
+    assert run.samples.shape == (4, 2)
+    assert (run.expected, run.received, run.lost) == (8, 8, 0)
+    assert run.samples.min() >= 50_000  # microseconds
+
+
+def test_what_a_server_swallows_is_lost_and_has_waited_until_the_end(known):
+    run = measure("lossy", "rate", users=3, rate=10, seconds=0.5, drain=1.0)
+    assert (run.expected, run.received, run.lost) == (10, 8, 2)
+    assert sum(run.samples >= 1_000_000) == 2  # message 3 was due before the last second began
+
+
+def test_a_run_that_fails_or_is_counted_wrong_is_none(known, monkeypatch):
+    with pytest.raises(MeasurementError, match="slow: users must be"):
+        measure(known, users=1)
+    wrong = {"expected": 7, "received": 7}
+    monkeypatch.setattr(runs, "put_load_on", lambda *_, **__: wrong)
+    with pytest.raises(MeasurementError, match="counted 7 of 7, not of 8"):
+        measure(known, users=3, messages=4)
+
+
+def test_a_changed_server_and_another_python_are_measured(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(runs, "put_load_on", lambda server, *_, **__: started.append(server) or {})
+    measure("step4", "saturation", change="queue=7", python="another")
+    assert started[0].launcher[1:] == ("queue=7",)
+    assert started[0].python == "another"
+
+
+def test_the_queue_of_step_4_has_the_length_that_was_asked_for(tmp_path):
+    (tmp_path / "room.py").write_text("MOST_EVENTS = 30\n")
+    (tmp_path / "server.py").write_text("import room\nprint(room.MOST_EVENTS)\n")
+    command = [sys.executable, str(BENCH / "launch.py"), "queue=7", str(tmp_path / "server.py")]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "7\n"
 
 
 @pytest.mark.skipif(processors.pair() is None, reason="one processor, or none can be chosen")
@@ -88,12 +153,12 @@ def test_server_and_generator_have_a_processor_each(monkeypatch):
             threads = [int(thread) for thread in os.listdir(f"/proc/{task['pid']}/task")]
             return {"found": [os.sched_getaffinity(t) for t in threads], "told": task["processor"]}
 
-    monkeypatch.setattr(suite, "generate", generate)
-    found = suite.put_load_on(SERVERS["step4"], {"users": 2})
+    monkeypatch.setattr(runs, "generate", generate)
+    found = runs.put_load_on(SERVERS["step4"], {"users": 2})
     assert len(found["found"]) > 1
     assert all(one == {ours} for one in found["found"])
     assert found["told"] == theirs
-    free = suite.put_load_on(SERVERS["step4"], {"users": 2}, pinned=False)
+    free = runs.put_load_on(SERVERS["step4"], {"users": 2}, pinned=False)
     assert free["told"] is None
     assert all(one == os.sched_getaffinity(0) for one in free["found"])
 
@@ -126,7 +191,7 @@ def test_each_goal_is_met_or_not():
     for name, p50, speed in (("step4", 1.2, 30), ("asyncio", 1.1, 1), ("batched", 1.3, 40)):
         results.add(suite.Case("single", name, 10), {"p50_ms": p50})
         results.add(suite.Case("saturation", name, 100), {"deliveries_per_s": speed})
-    lines = report.goals_table(results).splitlines()[2:]
+    lines = tables.goals_table(results).splitlines()[2:]
     told = [[cell.strip() for cell in line.strip("|").split("|")][-2:] for line in lines]
     assert told == [["at most 1.00", "yes"], ["at least 0.850", "NO"], ["at least 20.0", "yes"]]
 
@@ -134,7 +199,7 @@ def test_each_goal_is_met_or_not():
 def test_under_a_rate_every_message_is_counted(tmp_path):
     sizes = suite.QUICK
     [case] = suite.plan(["rate"], ["step4"], sizes, 1, 1)
-    found = suite.put_load_on(SERVERS[case.server], suite.settings(case, sizes))
+    found = runs.put_load_on(SERVERS[case.server], suite.settings(case, sizes))
     assert "error" not in found
     assert found["lost"] == 0
     assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"]
@@ -144,7 +209,7 @@ def test_under_a_rate_every_message_is_counted(tmp_path):
 def test_amid_attackers_a_pair_is_heard_and_the_attackers_are_at_work(mode):
     task = {"mode": mode, "users": 2, "senders": 1, "attackers": 2, "pasted": 2_000_000}
     load = {"rate": 50, "seconds": 1, "drain": 30}
-    found = suite.put_load_on(SERVERS["step4"], task | load, 10)
+    found = runs.put_load_on(SERVERS["step4"], task | load, 10)
     assert found.get("expected") == 50, found
     assert found["lost"] == 0
     assert found["seconds"] < load["seconds"] + load["drain"]  # all was noticed when it came
@@ -153,7 +218,7 @@ def test_amid_attackers_a_pair_is_heard_and_the_attackers_are_at_work(mode):
 
 def test_the_beginning_of_a_rate_can_be_left_out():
     task = {"mode": "rate", "users": 5, "senders": 5, "rate": 100, "seconds": 0.4, "drain": 0.5}
-    every, rest = (suite.put_load_on(SERVERS["step4"], task | {"uncounted": s}) for s in (0, 0.1))
+    every, rest = (runs.put_load_on(SERVERS["step4"], task | {"uncounted": s}) for s in (0, 0.1))
     assert (every["expected"], every["received"]) == (40 * 4, 40 * 4)
     assert (rest["expected"], rest["received"]) == (30 * 4, 30 * 4)
 

@@ -138,11 +138,11 @@ def test_a_scale_of_deadlines_that_is_no_number_is_told_in_one_line(line, text):
 
 
 @pytest.mark.skipif(bool(parts.why_not("notebooks")), reason=parts.why_not("notebooks"))
-@pytest.mark.parametrize("name", ["LAB_SIZES", "LAB_SEED", "LAB_QUICK", "LAB_LIMIT_MS"])
-def test_a_parameter_of_the_notebook_that_is_no_number_is_told_in_one_line(name, tmp_path):
+@pytest.mark.parametrize("name", ["LAB_QUICK", "LAB_FREE_THREADED", "LAB_NONSENSE"])
+def test_a_setting_of_the_notebook_that_makes_no_sense_is_told_in_one_line(name, tmp_path):
     told = run_python("notebooks/run.py", "--output", str(tmp_path), **{name: "many"})
     assert told.returncode == 1
-    assert told.stderr.startswith(f"run: {name}: 'many' is n")
+    assert told.stderr.startswith(f"run: {name}: ")
     assert len(told.stderr.splitlines()) == 1
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from bench import processors
+from bench.runs import DISTURBED, disturbed
 from bench.servers import SERVERS
 from bench.stats import number, table
-from bench.suite import DISTURBED, Results, Sizes, disturbed
+from bench.suite import Results, Sizes
 
 SUBJECT = "step4"  # the server that has goals
 SOON = 1000  # users, up to whom all join within seconds
