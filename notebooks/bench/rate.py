@@ -166,8 +166,17 @@ def measured(run: RateRun) -> dict:
         "lost": lost,
         "sent_late_p99_ms": percentile(np.array(run.late), 99) / 1e6,
         "seconds": (run.end - run.start) / 1e9,
+        **pieces(run),
         **busy,
     }
+
+
+def pieces(run: RateRun) -> dict:
+    """Return how many pieces a server without frames has sent: each begins with its author."""
+    if not run.gathering.dialect.glued:
+        return {}
+    streams = (run.stream(user).tobytes() for user in run.gathering.users)
+    return {"pieces": sum(stream.count(b": ") for stream in streams)}
 
 
 class StallRun(RateRun):
