@@ -17,6 +17,7 @@ sys.path.insert(0, str(STEPS[4]))
 framing = importlib.import_module("framing")
 user_module = importlib.import_module("user")
 room_module = importlib.import_module("room")
+server_module = importlib.import_module("server")
 
 STEP = 4
 pytestmark = own
@@ -407,3 +408,47 @@ def test_who_has_nothing_to_be_sent_costs_no_send(room, enter):
     ann.says("to nobody")
     room.send_out()
     assert sent == []
+
+
+@pytest.mark.parametrize(("behind", "wait"), [(0, "TICK"), (1, "RETRY")])
+def test_the_room_looks_at_its_outboxes_often_only_while_somebody_is_behind(
+    room, monkeypatch, behind, wait
+):
+    waits = []
+
+    def take_events(timeout: float) -> None:
+        waits.append(timeout)
+        room.stop()
+
+    monkeypatch.setattr(room, "take_events", take_events)
+    monkeypatch.setattr(room_module.os, "_exit", lambda status: None)
+    room.behind = behind
+    room.run()
+    assert waits[0] == getattr(room_module, wait)
+
+
+def test_at_a_stop_who_has_left_already_is_told_nothing_more(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.leave(bob.user, "bye")
+    room.say_goodbye()
+    bob.hears("* bye")
+    bob.hears_nothing()
+    ann.hears("* bob joined", "* bob left", "* server is shutting down")
+
+
+def test_at_a_stop_what_waits_is_sent_while_there_is_time(room, enter, clock):
+    ann = enter("ann")
+    far_behind(room, ann, MAX_PENDING)
+    clock.on_sleep = lambda: setattr(ann.user, "send_now", len)
+    room.say_goodbye()
+    assert ann.user.waiting == 0
+
+
+def test_who_has_left_is_read_no_more(room, enter):
+    bob = enter("bob")
+    bob.end.sendall(framing.encode("one more"))
+    bob.user.reason = "does not read"
+    thread = threading.Thread(target=server_module.talk, args=(bob.user, room), daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
