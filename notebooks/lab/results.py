@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import psutil
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -76,7 +75,6 @@ def machine() -> dict:
         "pinned": processors.pair() is not None,
         "processor": name,
         "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),
         "kernel": platform.release(),
     }
