@@ -6,13 +6,11 @@ python report/build.py final      то же перед сдачей: незап�
 python report/build.py values     показать всё, что можно назвать в метке value
 python report/build.py runs       заново проверить программы: pytest и python3 steps check
 python report/build.py runs my    проверить пару программ из папки my
-python report/build.py pictures   заново сделать картинки терминалов и диаграммы
-python report/build.py site       сделать страницу report/site/index.html
+python report/build.py pictures   заново нарисовать диаграммы из файлов .mmd
 """
 
 import argparse
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -43,15 +41,11 @@ except ModuleNotFoundError as error:
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
 AGAIN = "python report/build.py"
-SITE = (
-    *("--standalone", "--embed-resources", "--toc", "--toc-depth=2", "--mathml"),
-    *(f"--resource-path={REPORT}", f"--css={REPORT / 'site.css'}", "--metadata=lang:ru"),
-)
 
 
 def main() -> int:
     """Do what is asked for; return the exit status."""
-    tasks = {task.__name__: task for task in (build, check, final, values, pictures, site)}
+    tasks = {task.__name__: task for task in (build, check, final, values, pictures)}
     tasks["runs"] = runs.make
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -141,36 +135,11 @@ def values() -> list[str]:
 def pictures(*names: str) -> list[str]:
     """Draw the pictures with these names anew, or all."""
     makers = {f"diagrams/{path.stem}": drawing.diagram for path in drawing.DIAGRAMS.glob("*.mmd")}
-    if os.name == "nt":
-        print(f"картинки терминалов пропущены: {drawing.NO_TERMINALS}")
-    else:
-        import terminals
-
-        makers |= dict.fromkeys(terminals.STORIES, terminals.make)
     if unknown := [name for name in names if name not in makers]:
         raise Problem(f"нет картинки {unknown[0]!r}; есть: {', '.join(makers)}")
     for name in names or makers:
         print(f"{name} …", flush=True)
         makers[name](name, REPORT / f"{name}.svg")
-    return []
-
-
-def site() -> list[str]:
-    """Make the page of the report for a browser."""
-    text = facts.read(SOURCE)
-    if absent := list(checks.missing(text)):
-        return absent
-    tree, fields = document.load(text), facts.student()
-    looks = {
-        "title": tree.title["theme"],
-        "subtitle": f"Отчёт по лабораторной работе. {fields['subject']}",
-        "author": f"{tree.title['author']}, группа {fields['group']}",
-        "date": tree.title["foot"],
-    }
-    options = [f"--metadata={name}:{value}" for name, value in looks.items()]
-    html = document.pandoc(document.to_json(tree.blocks), "json", "html", *SITE, *options)
-    (REPORT / "site").mkdir(exist_ok=True)
-    facts.write(REPORT / "site" / "index.html", html.encode())
     return []
 
 

@@ -15,7 +15,7 @@ FILE = re.compile(r"(?<!\\)(!?)\[[^]]*\]\((?!#)([^)\s]+)\)")
 HTML = re.compile(r"</?[a-z][^>:]*>", re.I)
 MARKER = re.compile(r"^[ ]*<!-- (value|choose|claim)", re.M)
 PLACEHOLDER = re.compile(r"\[впишите[^]]*\]")
-DRAWN = ("pictures", "diagrams")
+DRAWN = ("diagrams",)
 STARTS = {  # of what has a place in the text; a row of a table ends in `|`
     "caption": CAPTION,
     "figure": re.compile(r"^!\[", re.M),

@@ -556,22 +556,6 @@ def is_appendix(page: pypdfium2.PdfPage) -> bool:
     return page.get_textpage().get_text_bounded().startswith("ПРИЛОЖЕНИЕ")
 
 
-def test_the_site_is_one_page_that_needs_nothing_else(copy):
-    done = run(copy, "site")
-    assert done.returncode == 0, done.stderr
-    assert [path.name for path in (copy / "report/site").iterdir()] == ["index.html"]
-    page = (copy / "report/site/index.html").read_text("utf-8")
-    loaded = re.findall(r'<(?:img|script|link)\b[^>]*?(?:src|href)="([^"]+)"', page)
-    assert all(address.startswith("data:") for address in loaded)
-    text = (ROOT / "report/report.md").read_text("utf-8")
-    assert len(re.findall(r'<div id="figure-\d+"', page)) == len(re.findall(r"^!\[", text, re.M))
-    inner = set(re.findall(r'href="#([^"]+)"', page))
-    assert {"source-1", "figure-1", "table-1", "listing-1", "listing-А.1"} <= inner
-    assert inner <= set(re.findall(r'\bid="([^"]+)"', page))
-    for address in re.findall(r"URL: (\S+)", text):
-        assert f'href="{address}"' in page
-
-
 DATA = {"a": {"t_us": 1234.5, "n_bytes": 1_048_576, "rate": 12_345, "share": 0.1234, "name": "x"}}
 DATA["a"] |= {"rates": [1000, 12_000], "never": None}
 
