@@ -67,7 +67,7 @@ def listing(data: dict, path: str, name: str, *others: str) -> str:
 
 
 def find(tree: ast.Module, name: str, path: str) -> ast.stmt:
-    """Return a function, a class or a constant by a dotted name; `main.with` is a part of `main`."""
+    """Return what a dotted name stands for; `main.with` is the first `with` in `main`."""
     place = tree
     for part in name.split("."):
         for node in getattr(place, "body", []):
@@ -119,10 +119,7 @@ def question(data: dict) -> str:
     """Return the question of the student's variant."""
     variant = data["student"]["variant"]
     text, commands, *_ = drawn(variant)
-    return (
-        f"**Вопрос варианта {variant}.** {text} Каждую команду выполняют в своём терминале:\n\n"
-        f"```sh\n{commands}\n```"
-    )
+    return f"**Вопрос варианта {variant}.** {text} Команды:\n\n```sh\n{commands}\n```"
 
 
 def properties(data: dict) -> list[list[str]]:
@@ -156,7 +153,7 @@ def checks(data: dict) -> list[list[str]]:
 
 
 def batches(data: dict) -> list[list[str]]:
-    """Return how late chats with batches and without are under load; `≥` if messages are missing."""
+    """Return how late chats with batches and without are; `≥` where messages are missing."""
 
     def p99(chat: str) -> str:
         words = (f"compared.{chat}.p99{end}_ms ~2" for end in ("", "_low", "_high"))

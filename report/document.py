@@ -12,7 +12,8 @@ from PIL import Image
 
 from facts import REPORT, Problem, student
 
-READER = "gfm+tex_math_dollars+fenced_divs+attributes+bracketed_spans-yaml_metadata_block"
+READER = "gfm+tex_math_dollars+fenced_divs+attributes+bracketed_spans"
+READER += "-yaml_metadata_block-gfm_auto_identifiers"  # names only where they are given
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # of the PDF: the same on every machine
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')

@@ -12,7 +12,7 @@ from text import CODE, MARKER, NAME, PLACEHOLDER, Report
 NEW_LINES, WORDS = 5, 200  # of code that no step has; of one's own text
 SENTENCE = re.compile(r"[.!?…](?=\s|$)")
 WORD = re.compile(r"[^\W\d_]{2,}")
-SECTIONS = {"program": 4, "session": 2, "answer": 3}  # and how many sentences each has at least
+SECTIONS = {"program": 6, "answer": 3}  # and how many sentences each has at least
 
 
 def missing(report: Report) -> Iterator[str]:
@@ -26,8 +26,8 @@ def missing(report: Report) -> Iterator[str]:
             line = report.line(report.names[name][2])
             yield f"report.md:{line}: предложений {found}, а нужно не меньше {least}: допишите"
     yield from listing(report)
-    if not any(is_screen(part) for part in report.parts if part.section == "session"):
-        yield "report.md: нет снимка экрана (PNG) или текста сеанса (```text) в разделе {#session}"
+    if not any(is_screen(part) for part in report.parts if part.section == "program"):
+        yield "report.md: нет снимка экрана (PNG) или текста сеанса (```text) в разделе {#program}"
     proof, times = drawn(report.data["student"]["variant"])[2:]
     sessions = [p.raw for p in report.parts if p.section == "answer" and is_screen(p)]
     if "\n".join(sessions).count(proof) < times:

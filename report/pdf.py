@@ -9,7 +9,7 @@ from facts import REPORT, ROOT, Problem
 
 START = '#import "/report/gost.typ": *\n#show: report\n'
 PAGES = "query(heading).slice(1).map(it => it.location().page())"  # without «Содержание»
-ENDS = "query(<end>).map(it => (it.location().page(), it.location().position().y.mm()))"
+ENDS = "query(<end>).map(it => (it.value, it.location().page(), it.location().position().y.mm()))"
 BREAK = "// The next block\n"
 LEAST_GAP, BOTTOM = 20, 277  # mm at the foot of a page that are worth filling; where the text ends
 MOST_MOVES, MOST_PASSED = 20, 2  # how often something is moved; behind how many paragraphs
@@ -18,67 +18,64 @@ LONG = 45  # lines of a listing that may break
 
 def make(document: Document) -> tuple[bytes, list[int]]:
     """Return the PDF, and the pages on which its headings stand."""
-    parts = [[*to_typst(block), raw(BREAK)] for block in document.blocks]
+    parts = [[*to_typst(block, n), raw(BREAK)] for n, block in enumerate(document.blocks)]
     text = pandoc(to_json([block for part in parts for block in part]), "json", "typst")
     texts = text.split(BREAK)[:-1]
-    try:
-        arrange(document, texts)
-        source = sources(document, texts)
-        return typst.compile(**source), json.loads(typst.eval(expression=PAGES, **source))
-    except (typst.TypstError, RuntimeError) as error:  # checks of text.py come before
-        raise Problem(f"PDF не собрать: {' '.join(str(error).split())}") from None
-
-
-def sources(document: Document, texts: list[str]) -> dict:
-    """Return what Typst needs."""
-    return {
-        "input": (START + "#metadata(none)<end>\n".join([*texts, ""])).encode(),
+    source = {
         "root": ROOT,
         "font_paths": [FONTS],
         "ignore_system_fonts": True,
         "sys_inputs": {"title": json.dumps(document.title, ensure_ascii=False)},
     }
+    try:
+        order = arrange(document.blocks, texts, source)
+        document.blocks[:] = [document.blocks[n] for n in order]
+        return typst.compile(**source), json.loads(typst.eval(expression=PAGES, **source))
+    except (typst.TypstError, RuntimeError) as error:  # checks of text.py come before
+        raise Problem(f"PDF не собрать: {' '.join(str(error).split())}") from None
 
 
-def arrange(document: Document, texts: list[str]) -> None:
-    """Let paragraphs go before a figure that does not fit on their page: no page is half empty.
+def arrange(blocks: list[dict], texts: list[str], source: dict) -> list[int]:
+    """Return an order of blocks in which no page is half empty; leave it in `source`.
 
-    Nothing goes past a heading, so a figure stays in its section.
+    Where a figure does not fit on a page, paragraphs go before it, but nothing goes past a heading.
     """
-    passed: dict[int, int] = {}
+    order, passed = list(range(len(blocks))), dict.fromkeys(range(len(blocks)), 0)
     for _ in range(MOST_MOVES):
-        ends = json.loads(typst.eval(expression=ENDS, **sources(document, texts)))
-        for n in range(1, len(ends)):
-            (page, y), (page_after, _) = ends[n - 1], ends[n]
-            block, following = document.blocks[n], document.blocks[n + 1 : n + 2]
-            times = passed.get(id(block), 0)
+        source["input"] = "".join([START, *(texts[n] for n in order)]).encode()
+        ends = {n: at for n, *at in json.loads(typst.eval(expression=ENDS, **source))}
+        for place, (before, n, after) in enumerate(zip(order, order[1:], order[2:]), 1):
             if (
-                page_after > page
-                and BOTTOM - y > LEAST_GAP
-                and captioned(block)
-                and following
-                and following[0]["t"] == "Para"
-                and not plain(following[0]).endswith(":")
-                and times < MOST_PASSED
+                captioned(blocks[n])
+                and blocks[after]["t"] == "Para"
+                and not plain(blocks[after]).endswith(":")
+                and passed[n] < MOST_PASSED
+                and before in ends
+                and ends[before][0] < ends[n][0]
+                and ends[before][1] < BOTTOM - LEAST_GAP
             ):
-                passed[id(block)] = times + 1
-                for line in (document.blocks, texts):
-                    line[n], line[n + 1] = line[n + 1], line[n]
+                passed[n] += 1
+                order[place], order[place + 1] = after, n
                 break
         else:
-            return
+            break
+    return order
 
 
-def to_typst(block: dict) -> list[dict]:
+def to_typst(block: dict, n: int) -> list[dict]:
     """Return a block as Typst wants it: parts with captions become calls of functions."""
     if block["t"] == "Header" and "appendix" in block["c"][1][1]:
         return [block, raw("#code-size.update(8pt)")]
     if block["t"] == "Header" and plain(block).startswith("Список"):
         return [block, raw("#set par(justify: false)")]
+    if block["t"] in ("Para", "BulletList", "OrderedList"):
+        paragraph = block if block["t"] == "Para" else list(every("Plain", block))[-1:][0]
+        mark = {"t": "RawInline", "c": ["typst", f"#metadata({n})<end>"]}
+        paragraph["c"].insert(-1, mark)  # behind the last word it would belong to what follows
     if not (parts := captioned(block)):
         return [block]
     kind, number, caption, bodies = parts
-    end = raw(f"] <{block['c'][0][0]}>")
+    end = raw(f"#metadata({n})<end>] <{block['c'][0][0]}>")
     if kind == "figure":
         (_, _, [[_, width]]), alt, (target, _) = next(every("Image", bodies))["c"]
         path = "/" + (REPORT / target).resolve().relative_to(ROOT).as_posix()

@@ -45,7 +45,8 @@ LARGEST = 5_000_000  # bytes of a picture
 FREE = [
     (re.compile(r" — "), "\u00a0— "),  # no line begins with a dash,
     (re.compile(r"Ctrl-"), "Ctrl\u2011"),  # the letter of a key,
-    (re.compile(r"(?<!ние )\b([А-ЯA-Z]\.) (?=[А-ЯA-Z])"), "\\1\u00a0"),  # a name, a unit
+    (re.compile(r"(?<!ние )\b([А-ЯA-Z]\.) (?=[А-ЯA-Z])"), "\\1\u00a0"),  # a name or a unit
+    (re.compile(r"(\d) (?=\d{3}\b)"), "\\1\u00a0"),  # the parts of a number,
     (re.compile(r"(\d) (?=(?:мс|мкс|с|%|байт\w*|сообщени\w+|клиент\w*)(?!\w))"), "\\1\u00a0"),
 ]
 
@@ -231,7 +232,7 @@ class Report:
 
     def div(self, caption: Part, *bodies: str) -> str:
         """Return a caption and its bodies as one block."""
-        word, name = CAPTION.match(caption.raw).groups()
+        name = CAPTION.match(caption.raw)[2]
         kind, number, _ = self.names[name]
         words = self.line_of(caption.raw.replace(f"@{name}", number, 1), caption.start)
         inner = "\n\n".join([words.replace(" ", "\u00a0", 1), *bodies])

@@ -86,7 +86,7 @@ def front(title: dict) -> list[dict]:
     rows = []
     for signature in title["signatures"]:
         role, name = map(escape, signature)
-        cells = zip(WIDTHS, ("", LINE, ""), (role, "", name), strict=True)
+        cells = zip(WIDTHS, ("", LINE if name else "", ""), (role, "", name), strict=True)
         rows.append(f"<w:tr>{''.join(CELL.format(*cell) for cell in cells)}</w:tr>")
     return [
         *(styled(style, [text(line)]) for style, line in lines),
