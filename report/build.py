@@ -124,7 +124,7 @@ def diagrams(*names: str) -> list[str]:
     if unknown := [name for name in names if name not in texts]:
         raise Problem(f"нет диаграммы {unknown[0]!r}; есть: {', '.join(texts)}")
     for name in names or texts:
-        drawing.diagram(name, texts[name].with_suffix(".svg"))
+        drawing.diagram(texts[name], texts[name].with_suffix(".svg"))
     return []
 
 

@@ -70,7 +70,9 @@ def load() -> dict:
         found = {(name or option.replace("-", "_")): literal_eval(n) for name, option, n in numbers}
         code.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
     known = runs()
-    pair = known.get("own", known["scores"]["step4"])  # the pair that the conclusions judge
+    pair = {"name": "программы шага 4", **known["scores"]["step4"]}
+    if own := known.get("own"):  # this pair is the one that the conclusions judge
+        pair = {"name": f"программы автора из папки `{own['folder']}`", **own}
     measured = read_json(SUMMARY)
     return {**measured, "runs": known, "pair": pair, "code": code, "student": student()}
 

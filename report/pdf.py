@@ -44,7 +44,8 @@ def arrange(blocks: list[dict], texts: list[str], source: dict) -> list[int]:
     for _ in range(MOST_MOVES):
         source["input"] = "".join([START, *(texts[n] for n in order)]).encode()
         ends = {n: at for n, *at in json.loads(typst.eval(expression=ENDS, **source))}
-        for place, (before, n, after) in enumerate(zip(order, order[1:], order[2:]), 1):
+        windows = zip(order, order[1:], order[2:], strict=False)
+        for place, (before, n, after) in enumerate(windows, 1):
             if (
                 captioned(blocks[n])
                 and blocks[after]["t"] == "Para"
