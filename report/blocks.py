@@ -1,4 +1,4 @@
-"""The blocks that stand for markers of report.md: listings, tables, what programs have printed.
+"""The blocks that stand for markers of report.md: listings, tables, questions.
 
 A listing is cut out of the code by the names of its definitions, so that it cannot drift from it.
 """
@@ -33,13 +33,6 @@ def fenced(text: str, language: str = "python") -> str:
 def file(data: dict, path: str) -> str:
     """Return a whole file as a block."""
     return fenced(read(path))
-
-
-def output(data: dict, name: str) -> str:
-    """Return what a program printed when it was run for the report."""
-    if name not in data["runs"]["output"]:
-        raise Problem(f"нет вывода {name!r}: python report/build.py runs")
-    return fenced(data["runs"]["output"][name], "text")
 
 
 def listing(data: dict, path: str, name: str, *others: str) -> str:
@@ -169,4 +162,4 @@ def batches(data: dict) -> list[list[str]]:
 
 
 TABLES = {"batches": batches, "properties": properties, "checks": checks}
-KINDS = {"listing": listing, "file": file, "table": table, "output": output, "question": question}
+KINDS = {"listing": listing, "file": file, "table": table, "question": question}
