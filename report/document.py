@@ -4,9 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
 import pypandoc
 from PIL import Image
 
@@ -14,7 +12,6 @@ from facts import REPORT, Problem, student
 
 READER = "gfm+tex_math_dollars+fenced_divs+attributes+bracketed_spans"
 READER += "-yaml_metadata_block-gfm_auto_identifiers"  # names only where they are given
-FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # of the PDF: the same on every machine
 TEXT_WIDTH, MOST_HEIGHT = 165.0, 200.0  # millimetres
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
 MOST_WEIGHT = 72  # letters: a column of a table with longer texts gets no more room for them

@@ -1,12 +1,15 @@
 """The PDF: the tree goes through pandoc to Typst, which lays it out as gost.typ says."""
 
 import json
+from pathlib import Path
 
+import matplotlib
 import typst
 
-from document import FONTS, Document, captioned, every, pandoc, plain, to_json
+from document import Document, captioned, every, pandoc, plain, to_json
 from facts import REPORT, ROOT, Problem
 
+FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # the same on every machine
 START = '#import "/report/gost.typ": *\n#show: report\n'
 PAGES = "query(heading).slice(1).map(it => it.location().page())"  # without «Содержание»
 ENDS = "query(<end>).map(it => (it.value, it.location().page(), it.location().position().y.mm()))"

@@ -17,8 +17,9 @@ from matplotlib import ft2font
 
 import blocks
 import facts
-from document import FONTS, width
+from document import width
 from facts import REPORT, Problem
+from pdf import FONTS
 
 CODE = re.compile(r"^```.*?^```[ ]*$|`[^`\n]+`", re.M | re.S)
 COMMENT = re.compile(r"<!--.*?-->", re.S)

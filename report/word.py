@@ -20,8 +20,9 @@ from docx.shared import Mm, Pt
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from document import FONTS, Document, captioned, every, pandoc, plain, to_json
+from document import Document, captioned, every, pandoc, plain, to_json
 from facts import REPORT
+from pdf import FONTS
 
 PANDOC = ("--syntax-highlighting=none", f"--reference-doc={REPORT / 'reference.docx'}")
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
