@@ -47,7 +47,7 @@ def listing(data: dict, path: str, name: str, *others: str) -> str:
     owners = ["", *(each.rpartition(".")[0] for each in (name, *others))]
     for each, (before, owner) in zip((name, *others), itertools.pairwise(owners), strict=True):
         if shown:
-            shown += [""] if owner and owner == before else ["", ""]
+            shown.append("")
         if owner and owner != before:
             shown.append(lines[find(tree, owner, path).lineno])
             shown += ["    ..."] * each.endswith(".with")  # what comes before it in a function

@@ -110,9 +110,10 @@ def sentences(text: str) -> int:
 
 
 def own_words(report: Report) -> int:
-    """Return how many words the student has written."""
-    own = [text for name in (*SECTIONS, "conclusions") for text in texts(report, name)]
-    return len(WORD.findall(NAME.sub("", " ".join(own))))
+    """Return how many words the student has written; a sentence that is repeated counts once."""
+    own = " ".join(text for name in (*SECTIONS, "conclusions") for text in texts(report, name))
+    different = set(re.split(r"(?<=[.!?…])\s+", own))
+    return len(WORD.findall(NAME.sub("", " ".join(different))))
 
 
 def said(report: Report) -> str:

@@ -97,18 +97,23 @@ def shown(report: Report) -> str:
 # What a student does
 
 
+def said(sentence: str, times: int) -> str:
+    """Return a sentence so many times, each with a number of its own."""
+    return " ".join(sentence.format(n) for n in range(times)).replace("\n ", "\n").strip()
+
+
 PROGRAM = "def ask(connection):\n" + "".join(f"    print('моё {n}')\n" for n in range(6))
 OWN = (
     "Меня интересовало, что увидят остальные.",
     "Измерения взяты готовые.",
     "Я заменил вход (листинг @mine). "
-    + "Теперь имя спрашивает отдельная функция моей программы. " * 32,
+    + said("Теперь имя спрашивает отдельная функция номер {}.", 40),
     "Листинг @mine — Вход\n\n{{listing my/server.py ask}}",
     "На рисунке @my-talk видно трёх участников.\n\n![Трое](pictures/talk.png)\n\n"
     "Рисунок @my-talk — Разговор троих",
     "Что прошло, показано в листинге @cut.\n\nЛистинг @cut — Сеанс\n\n```text\n$ {proof}\n```",
-    "**Ответ.** Порций было 14, их видно в сеансе. " + "Буквы в них разорваны, и не одна. " * 8,
-    "\n\n".join(["Трудно было начать писать сервер с потоками. Но потом я понял всё."] * 3),
+    "**Ответ.** Порций было 14, их видно в сеансе. " + said("Буквы в порции {} разорваны.", 18),
+    said("Трудно было начать писать сервер {}. Но потом я понял всё.\n\n", 3),
 )
 
 
@@ -177,7 +182,7 @@ def test_before_it_is_handed_in_all_that_is_missing_is_named_at_once(data, monke
             r"report\.md:5: впишите своё вместо .*",
         ),
         (
-            r"Теперь имя .* программы\. ",
+            "Теперь имя .*",
             "",
             r"report\.md:\d+: предложений 2, а нужно не меньше 6.*",
         ),
@@ -195,8 +200,8 @@ def test_before_it_is_handed_in_all_that_is_missing_is_named_at_once(data, monke
         (r"\*\*Ответ\.\*\* ", "", r".*нет ответа в разделе.*"),
         (" Но потом я понял всё.", "", r".*из двух предложений и больше — 2, а нужно 3.*"),
         (
-            "(Буквы в них .* одна. )",
-            "Их две. Их три.",
+            "Буквы в порции 0 .*",
+            "Их две. " * 50,
             r".*своих слов \d+, а нужно не меньше 300.*",
         ),
         (r"^### Собств.*", "", r".*нет раздела \{#conclusions\}.*"),
@@ -428,7 +433,7 @@ def test_sources_and_sections_are_numbered_as_they_come(data):
         ({"batch__step3__messages_per_send": 1.0}, "передаёт при этом в среднем 1,0 сообщения"),
         ({"stall__step4__received": 0}, "Как зависший получатель действует на остальных"),
         ({"stall__step3__silent_at_end_s": 0.0}, "На шаге 3 остальные получили"),
-        ({"nagle__without__waited_percent": 0.0}, "`TCP_NODELAY` на этой машине заметной разницы"),
+        ({"nagle__without__waited_percent": 0.0}, "с `TCP_NODELAY` и без него на этой машине нет"),
         ({"nagle__cause__alternate_percent": 10}, "Ждёт ли рассылка, зависит от того"),
         ({"knee__step3__rate_per_s": None}, "шаг 3 справляется не справляется ни с одной"),
         ({"knee__step4__rate_per_s": None}, "шаг 4 — ни с одной"),
@@ -444,9 +449,9 @@ def test_other_numbers_choose_other_words(data, values, said):
 def test_every_conclusion_that_speaks_of_measurements_is_chosen_by_them():
     conclusions = SOURCE.partition("\n## Выводы\n")[2].partition("\n## ")[0]
     outside = re.sub(r"\{\{if (?:[^{}]|\{\{[^{}]*\}\})*\}\}", "", conclusions)
-    assert conclusions.count("{{") >= 10
+    assert conclusions.count("{{if ") >= 4
     assert "{{" not in outside
-    assert not re.search(r"\d", re.sub(r"шага? \d|p99", "", outside))
+    assert not re.search(r"\d", re.sub(r"шаг\w* \d|p99", "", outside))
 
 
 def test_no_measured_number_is_typed_by_hand():
