@@ -117,7 +117,7 @@ def question(data: dict) -> str:
 
 def properties(data: dict) -> list[list[str]]:
     """Return which step has which property, from the registry that the tests run."""
-    sys.path[:0] = [str(ROOT / "steps"), str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT / "steps"), str(ROOT / "tests" / "helpers")]
     from properties import PROPERTIES
 
     rows = [["Свойство", *(f"Шаг {step}" for step in STEPS)], ["---", *[":-:"] * len(STEPS)]]

@@ -55,12 +55,12 @@ class CannotRun(pytest.Module):
     """A test file whose packages are not installed: it is skipped as a whole, with the reason."""
 
     def collect(self) -> Iterator:
-        reason = parts.why_not(parts.needed_by(self.path.name))
+        reason = parts.why_not(parts.needed_by(self.path))
         pytest.skip(f"{self.path.name}: {reason}", allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> CannotRun | None:
-    part = parts.needed_by(module_path.name)
+    part = parts.needed_by(module_path)
     if part and parts.why_not(part):
         return CannotRun.from_parent(parent, path=module_path)
     return None  # as ever

@@ -21,6 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
 from faults import FAULTS, FILES, SOME, Fault
 
 ROOT = Path(__file__).parent.parent

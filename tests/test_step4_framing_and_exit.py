@@ -821,7 +821,7 @@ def test_an_error_while_words_go_out_is_printed_and_the_room_goes_on(start):
     """`send` itself fails, once, with what is no error of the network."""
     prelude = (
         "fails = [True]; send = socket.socket.send; socket.socket.send = lambda it, data, *a:"
-        " fails.pop() / 0 if b'boom' in data and fails else send(it, data, *a)"
+        " fails.pop() / 0 if b'boom' in bytes(data) and fails else send(it, data, *a)"
     )
     chat = start(command=prepared(program(4, "server"), prelude))
     for name in ("ann", "bob"):

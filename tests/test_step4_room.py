@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -111,6 +113,17 @@ def test_each_gets_what_came_in_their_time_in_one_order_and_not_their_own_words(
         guest.hears_nothing()
 
 
+def test_who_asks_amid_a_batch_gets_each_message_once(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.send_out()
+    ann.says("one")
+    bob.says("/who")
+    ann.says("two")
+    room.send_out()
+    bob.hears("ann: one", "* online: ann, bob", "ann: two")
+    bob.hears_nothing()
+
+
 def test_the_second_leave_of_a_user_changes_nothing(room, enter):
     ann, bob = enter("ann"), enter("bob")
     for reason in ("bye", "connection lost"):
@@ -128,6 +141,20 @@ def test_who_has_left_is_heard_no_more(room, enter):
     room.send_out()
     ann.hears("* bob joined", "* bob left")
     ann.hears_nothing()
+
+
+def test_of_who_has_gone_nothing_is_left(room, enter):
+    ann, bob = enter("ann"), enter("bob")
+    room.leave(bob.user, "bye")
+    room.forget(bob.user)
+    assert room.connected == {ann.user}
+    assert list(room.users.values()) == [ann.user]
+
+
+def test_more_events_than_the_queue_takes_have_to_wait(room):
+    for _ in range(room_module.MOST_EVENTS):
+        room.post(print)
+    assert room.events.full()
 
 
 def test_what_waits_is_sent_to_each_in_one_piece(room, enter, monkeypatch):
@@ -187,6 +214,87 @@ def test_who_leaves_is_done_when_all_is_sent_and_not_before(room, enter):
     assert bob.user.done.is_set()
 
 
+def test_for_a_connection_that_is_broken_nothing_waits(room, enter):
+    bob = enter("bob")
+    bob.end.close()
+    for _ in range(3):
+        bob.user.send(b"x" * 1_000)
+    assert (bob.user.waiting, list(bob.user.outbox)) == (0, [])
+
+
+def test_a_system_that_cannot_say_how_much_it_takes_gets_a_piece_at_a_time(
+    room, enter, monkeypatch
+):
+    bob, sizes = enter("bob"), []
+
+    class Connection(socket.socket):
+        def send(self, data) -> int:
+            sizes.append(len(data))
+            return super().send(data)
+
+    monkeypatch.setattr(user_module, "DONT_WAIT", None)
+    bob.user.connection = Connection(fileno=bob.user.connection.detach())
+    bob.user.send(b"x" * 100_000)
+    bob.user.send_rest()
+    assert sizes
+    assert max(sizes) <= user_module.PIECE
+
+
+@pytest.fixture
+def finish(monkeypatch):
+    """A function that runs the last wait of a user's thread, with these limits in seconds."""
+
+    def run(user, patience: float, linger: float) -> threading.Thread:
+        monkeypatch.setattr(user_module, "PATIENCE", patience)
+        monkeypatch.setattr(user_module, "LINGER", linger)
+        thread = threading.Thread(target=user.finish, daemon=True)
+        thread.start()
+        return thread
+
+    return run
+
+
+def test_who_has_got_everything_sees_the_end_of_the_stream_at_once(room, enter, finish):
+    bob = enter("bob")
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=1_000, linger=1_000)
+    bob.hears("* bye")
+    assert bob.end.recv(1) == b""
+    bob.end.close()
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_a_leaver_who_takes_nothing_is_not_waited_for(room, enter, finish):
+    bob = enter("bob")
+    far_behind(room, bob, MAX_PENDING)
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=0.05, linger=1_000)
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_a_leaver_who_takes_a_little_is_not_waited_for_longer_than_the_limit(room, enter, finish):
+    bob = enter("bob")
+    far_behind(room, bob, MAX_PENDING)
+    room.leave(bob.user, "bye")
+    bob.user.waiting = float("nan")  # differs from what it was, whenever one looks
+    waiting = finish(bob.user, patience=0.05, linger=0.3)
+    waiting.join(DEADLINE)
+    assert not waiting.is_alive()
+
+
+def test_who_sends_on_after_leaving_is_not_read_for_ever(room, enter, finish):
+    bob = enter("bob")
+    room.leave(bob.user, "bye")
+    waiting = finish(bob.user, patience=0.3, linger=1_000)
+    enough = time.monotonic() + DEADLINE
+    with contextlib.suppress(OSError):  # it is not read any more
+        while waiting.is_alive() and time.monotonic() < enough:
+            bob.end.send(b"x")
+    assert not waiting.is_alive()
+
+
 def far_behind(room, guest: Guest, waiting: int) -> None:
     """Let so many bytes wait for a guest who takes none of them."""
     guest.user.outbox.append(memoryview(bytes(waiting)))
@@ -237,6 +345,37 @@ def test_who_is_over_the_limit_is_cut_off_and_the_others_are_told(room, enter, c
     assert bob.user.reason == "does not read"
     assert not bob.user.outbox
     assert bob.end.recv(1) == b""  # without a word
+
+
+@posix_only
+def test_who_breaks_off_while_bytes_wait_has_left_and_the_nickname_is_free(room, enter):
+    ann, lazy = enter("ann"), enter("lazy", buffer=4_000)
+    ann.says(*["x" * 1_000] * 30)
+    room.send_out()
+    assert lazy.user.waiting, "all was taken at once: nothing was tested"
+    lazy.end.close()
+    room.leave(lazy.user, "connection lost")
+    room.send_out()
+    assert (lazy.user.waiting, list(lazy.user.outbox)) == (0, [])
+    assert lazy.user.done.is_set()
+    ann.hears("* lazy joined", "* lazy left")
+    enter("lazy")
+
+
+def test_a_mistake_in_what_answers_a_mistake_does_not_end_the_room(room, enter, caplog):
+    ann, bob = enter("ann"), enter("bob")
+    del room.users["bob"]  # as a command of one's own might do by mistake
+    room.do(lambda user: 1 / 0, bob.user)
+    ann.says("the room goes on")
+    assert "ZeroDivisionError" in caplog.text
+    assert "KeyError" in caplog.text
+
+
+def test_quit_with_white_space_before_it_is_no_nickname_and_no_command(room):
+    with contextlib.closing(Guest(room, " /quit", 0)) as guest:
+        assert not guest.user.reason
+        assert guest.reader.receive() == "* enter your nickname"
+        assert guest.reader.receive().startswith("* a nickname has ")
 
 
 def test_the_late_are_turned_away_at_their_deadline(room, clock):

@@ -78,7 +78,7 @@ def chat(connection: socket.socket, terminal: Pipe, nick: str | None) -> None:
         send_lines(connection, terminal)
     except OSError:  # the server went away: the receiver says so
         pass
-    receiver.join()
+    receiver.join()  # it ends the program
 
 
 def main() -> int:

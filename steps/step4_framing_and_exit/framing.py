@@ -43,11 +43,11 @@ def send_frame(connection: socket.socket, text: str) -> None:
 
 
 class FrameReader:
-    """Takes frames out of a connection, however the stream was cut on its way."""
+    """Takes frames out of a connection. It does not matter how the bytes were split."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.buffer = bytearray()  # what has arrived and was not taken yet
+        self.buffer = bytearray()  # what has arrived and was not taken yet; it can shrink in place
         self.error: FrameError | None = None  # what `take_all` has met
 
     def receive(self) -> str | None:
@@ -80,7 +80,7 @@ class FrameReader:
             while (text := self.next_frame()) is not None:
                 texts.append(text)
         except FrameError as error:
-            self.error = error  # first what came before it; then `fill` raises it
+            self.error = error  # first return the good frames; the next `fill` raises the error
         return texts
 
     def next_frame(self) -> str | None:

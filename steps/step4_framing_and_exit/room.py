@@ -16,10 +16,10 @@ from framing import FrameError, encode, safe
 from user import PATIENCE, User
 
 NICK = re.compile(r"[\w.-]{1,32}")  # letters and digits of many scripts, and _ . -
-MOST_EVENTS = 30  # that wait in the queue; who brings one more waits: back-pressure
-BATCH_PART = 8  # a batch takes an eighth of an outbox: nobody is cut off for one batch
-SLOWEST = 1_000_000  # bytes a second: a flood waits for readers who are at least as fast
-RETRY = 0.01  # seconds until what is left in an outbox is offered again
+MOST_EVENTS = 30  # as many wait in the queue; a thread that brings one more has to wait
+BATCH_PART = 8  # a batch fills 1/8 of an outbox at most: nobody is disconnected for one batch
+SLOWEST = 1_000_000  # bytes a second: the room waits for readers that are this fast or faster
+RETRY = 0.01  # seconds between two tries to send what is left
 TICK = 0.25  # seconds: nobody sleeps longer, so that a stop is noticed
 NAMES_A_FRAME = 400  # each has 32 letters of 4 bytes at most, and ", "
 QUESTION = "* enter your nickname"
@@ -39,7 +39,7 @@ class Room:
         self.newcomers: dict[User, float] = {}  # those without a nickname, and their deadlines
         self.users: dict[str, User] = {}  # the registry: those who have joined, by nickname
         self.said: list[tuple[User, bytes]] = []  # authors and frames that wait to be sent
-        self.size = 0  # bytes said and told: the end of a batch, and how long to wait for readers
+        self.size = 0  # bytes said and answered since the last `let_catch_up`: see there
         self.behind = 0  # bytes in the fullest outbox
         self.stopping = False
 
@@ -56,7 +56,7 @@ class Room:
         done.wait()
 
     def stop(self) -> None:
-        """Let nobody say anything more, and soon end the program."""
+        """Ask the room to stop. It sees this within TICK seconds."""
         self.stopping = True
 
     def run(self) -> None:
@@ -65,13 +65,13 @@ class Room:
             self.take_events(RETRY if self.behind else TICK)
             self.do(self.send_out)
             self.do(self.turn_away_the_late)
-        self.say_goodbye()
+        self.do(self.say_goodbye)
         os._exit(0)  # at once: other threads may wait for ever
 
     # All that follows is called by the room's thread only.
 
     def take_events(self, timeout: float) -> None:
-        """Wait for an event; do what it says, and what those say that are there by now."""
+        """Wait for an event. Then do it, and all others that are in the queue."""
         try:
             events = [self.events.get(timeout=timeout)]
         except queue.Empty:
@@ -86,8 +86,8 @@ class Room:
             action(*args)
         except Exception:
             logging.exception("internal error")
-            for user in args[:1]:  # the first argument is the user whom it is about
-                self.dismiss(user, "internal error")
+            if args and action != self.dismiss:  # the first argument is the user
+                self.do(self.dismiss, args[0], "internal error")
 
     def enter(self, user: User) -> None:
         """Take in a connection that was accepted; it has no nickname yet."""
@@ -101,17 +101,18 @@ class Room:
             if user.reason or self.stopping:
                 return
             if not user.nick:
-                self.join(user, text.strip())
+                self.join(user, text)
             elif text.startswith("/"):
                 self.obey(user, text)
-            elif text and not text.isspace():
+            elif text.strip():  # a blank line is no message
                 self.say(user, f"{user.nick}: {safe(text)}")
             if self.size > self.max_pending // BATCH_PART:
                 self.send_out()
 
-    def join(self, user: User, nick: str) -> None:
+    def join(self, user: User, text: str) -> None:
         """Let a user in under this nickname and tell the others, or ask again."""
-        if command(nick) == "/quit":
+        nick = text.strip()
+        if command(text) == "/quit":
             self.leave(user, "bye")
         elif not NICK.fullmatch(nick):
             self.tell(user, "* a nickname has 1 to 32 letters, digits, _ . or -", QUESTION)
@@ -157,27 +158,28 @@ class Room:
     def tell(self, user: User, *lines: str) -> None:
         """Send one user what others have said and it has not got yet, and then our own lines."""
         frames = []
-        if user.nick:
+        if user.nick:  # else what is said is not for this user
             frames = [frame for author, frame in self.said[user.seen :] if author is not user]
             user.seen = len(self.said)
-        user.send(b"".join([*frames, *map(encode, lines)]))
-        self.size += sum(map(len, lines))
+        answer = b"".join(map(encode, lines))
+        user.send(b"".join([*frames, answer]))
+        self.size += len(answer)
 
     def leave(self, user: User, reason: str) -> None:
         """Let a user go, and tell the others. Its connection stays open until `forget`."""
         if user.reason:  # it has left already
             return
-        self.tell(user, f"* {reason}")
         user.reason = reason
-        user.send_rest()
         if user.nick:
             del self.users[user.nick.casefold()]
             self.say(user, f"* {user.nick} left")
         else:
             del self.newcomers[user]
+        self.tell(user, f"* {reason}")
+        user.send_rest()  # if nothing waits, the user's thread may go on
 
     def dismiss(self, user: User, reason: str) -> None:
-        """Let a user go whose thread may wait for more."""
+        """Let a user go, and wake its thread, which may wait in `recv`."""
         self.leave(user, reason)
         user.wake()
 
@@ -200,7 +202,7 @@ class Room:
         for user in self.users.values():
             if user in authors or user.seen:
                 self.tell(user)
-            else:  # most users, and the same bytes for each
+            else:  # most users: they all get the same bytes
                 user.send(everything)
             user.seen = 0
         self.said.clear()
@@ -219,13 +221,13 @@ class Room:
                 return
             time.sleep(RETRY)
             self.send_rest()
-        if self.behind > self.max_pending:
-            for user in [user for user in self.connected if user.waiting > self.max_pending]:
-                user.disconnect()
+        for user in self.connected if self.behind > self.max_pending else ():
+            if user.waiting > self.max_pending:
+                user.disconnect()  # first: what waits is not sent any more
                 self.leave(user, "does not read")
 
     def send_rest(self) -> None:
-        """Send what the system takes by now; note how much is left in the fullest outbox."""
+        """Try again to send all outboxes; note how much is left in the fullest one."""
         self.behind = 0
         for user in self.connected:
             if user.outbox:
@@ -254,5 +256,5 @@ class Room:
 
 
 def command(text: str) -> str:
-    """Return the command that a message is, in lower case; "" for a message that is none."""
+    """Return the first word in lower case if the text is a command, else ""."""
     return text.split()[0].lower() if text.startswith("/") else ""

@@ -20,7 +20,7 @@ from room import TICK, Room, command
 from user import User
 
 MUCH = 1_000  # bytes: more than a person types at once
-DAY = 86_400  # seconds: the longest --login-timeout; no infinity
+DAY = 86_400  # seconds: the longest --login-timeout, so that "inf" is refused
 
 # A peer that has vanished does not answer: notice it within a minute.
 KEEPALIVE = {
@@ -67,8 +67,8 @@ def talk(user: User, room: Room) -> None:
     reader = FrameReader(user.connection)
     while not user.reason and (size := reader.fill()):
         if size > MUCH:
-            with room.flood:  # one such user at a time, so that the room is free for the others
-                texts = reader.take_all()
+            with room.flood:  # one such user at a time: so the queue has room for the others
+                texts = reader.take_all()  # not before: those of a thousand users fill the memory
                 room.post(room.hear, user, texts)
                 room.wait_until_done()
         else:
@@ -88,7 +88,7 @@ def handle(user: User, room: Room) -> None:
         reason = str(error)
     except OSError as error:  # a reset ends the stream, too
         reason = f"connection lost: {error}"
-    except Exception:  # a mistake in our code: it shall not leave a ghost in the room
+    except Exception:  # a mistake in our code: the user must leave the room all the same
         logging.exception("internal error")
         reason = "internal error"
     room.post(room.leave, user, reason)
@@ -114,13 +114,13 @@ def serve(listener: socket.socket, room: Room) -> None:
         except (TimeoutError, ConnectionError):  # nobody came; this client has gone
             continue
         except OSError:  # out of file descriptors, until somebody leaves
-            time.sleep(0.1)
+            time.sleep(0.1)  # to try again at once would take all of the processor
             continue
         if not room.places.acquire(blocking=False):
             refuse(connection)
             continue
         user = User(connection, "{}:{}".format(*peer))
-        room.post(room.enter, user)
+        room.post(room.enter, user)  # before the thread, which posts what the user says
         try:
             threading.Thread(target=handle, args=(user, room), daemon=True).start()
         except RuntimeError:  # out of threads, until somebody leaves

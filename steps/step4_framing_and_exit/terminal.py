@@ -1,6 +1,6 @@
 """The terminal of step 4's client: what arrives does not break the line that is being typed.
 
-This file is comfort: the chat is in the other ones, and `Pipe` alone would do.
+This file has nothing to do with sockets: `Pipe` alone would do. Nobody has to explain it.
 """
 
 import os
@@ -55,9 +55,9 @@ class Readline(Pipe):
 
     def __init__(self) -> None:
         self.mode = termios.tcgetattr(sys.stdin)  # `input` changes it while it waits
-        self.typing = threading.Event()  # `input` waits
+        self.typing = threading.Event()  # set while `input` waits for a line
         readline.set_startup_hook(self.typing.set)
-        # Ctrl-C must not end the program before `end` has run: a thread waits for it.
+        # Block Ctrl-C here. A thread waits for it and calls `end`, which restores the terminal.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         threading.Thread(target=self.end_at_ctrl_c, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""A user of step 4: a connection, and an outbox for what it does not take at once."""
+"""A user of step 4: a connection, and an outbox for the bytes that it cannot take yet."""
 
 import os
 import select
@@ -8,8 +8,8 @@ import time
 from collections import deque
 
 PIECE = 16_384  # bytes for one `send` where a system cannot say how much it takes (Windows)
-PATIENCE = 1.0  # seconds: nobody waits longer for a peer that does not move
-LINGER = 30.0  # seconds: nobody waits longer for a peer that moves slowly
+PATIENCE = 1.0  # seconds: for so long one waits for a peer that takes nothing
+LINGER = 30.0  # seconds: for so long one waits for a leaver that takes its last bytes slowly
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", None)  # for a `send` that never waits; not on Windows
 
 
@@ -31,15 +31,19 @@ class User:
 
     def send(self, data: bytes) -> None:
         """Send `data` without waiting; what the system does not take waits in the outbox."""
-        if data and not self.outbox:  # else older bytes go first
-            data = data[self.send_now(data) :]
-        if data:
-            self.outbox.append(memoryview(data))  # no copy: all outboxes share these bytes
-            self.waiting += len(data)
+        rest = memoryview(data)  # a slice of it is no copy: all outboxes share these bytes
+        if rest and not self.outbox:  # else older bytes go first
+            rest = rest[self.send_now(rest) :]
+        if rest:
+            self.outbox.append(rest)
+            self.waiting += len(rest)
 
     def send_rest(self) -> None:
-        """Send what the system takes by now of what is in the outbox."""
-        while self.outbox and (sent := self.send_now(self.outbox[0])):
+        """Try again to send the outbox. Stop when the system takes no more."""
+        while self.outbox:
+            sent = self.send_now(self.outbox[0])
+            if not sent or not self.outbox:  # no room; or broken, and so the outbox is empty now
+                break
             self.waiting -= sent
             self.outbox[0] = self.outbox[0][sent:]
             if not self.outbox[0]:
@@ -47,7 +51,7 @@ class User:
         if self.reason and not self.outbox:
             self.done.set()
 
-    def send_now(self, data: bytes | memoryview) -> int:
+    def send_now(self, data: memoryview) -> int:
         """Send what the system takes without waiting; return how many bytes these are."""
         try:
             if DONT_WAIT is not None:
@@ -71,25 +75,25 @@ class User:
     def wake(self, how: int = socket.SHUT_RD) -> None:
         """Let the user's thread, which waits in `recv`, see the end of the stream."""
         shut_down(self.connection, how)
-        if os.name == "nt":  # there, nothing but this wakes it
+        if os.name == "nt":  # on Windows, only this wakes the thread
             self.connection.close()
 
     def finish(self) -> None:
         """Wait until this user has got everything and has ended the stream. For its own thread.
 
-        Closed with bytes unread, a connection would be reset, and what is under way be lost.
+        If we close with unread bytes, the system sends a reset, and the last bytes may be lost.
         """
         deadline = time.monotonic() + LINGER
-        before = None
+        before = None  # how much has waited a moment ago; None until the room knows of the end
         while not self.done.wait(PATIENCE):
             if self.waiting == before or time.monotonic() > deadline:
-                return
+                return  # the peer has taken nothing since; or it takes too long
             before = self.waiting if self.reason else None
-        deadline = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE
         try:
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(PATIENCE)
-            while self.connection.recv(PIECE) and time.monotonic() < deadline:
+            while self.connection.recv(PIECE) and time.monotonic() < end:
                 pass
         except OSError:  # it has gone, or takes too long
             pass

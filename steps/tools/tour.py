@@ -18,6 +18,7 @@ from tools.stage import FLOOD, SCENES, SILENCE, Scene, Stage, in_two_languages, 
 
 COUNT = 100  # lines that each of two people says while the other one does, too
 LAST = FLOOD[-1].encode()
+OTHERS = [f"steps {name}" for name in ("check", "diff", "probe", "wire")]
 PAUSE = 0.02  # seconds between two lines at a terminal, for the eye to follow
 GONE = "the server has closed the connection"
 
@@ -436,8 +437,10 @@ def main(arguments: list[str]) -> int:
     language.choose(arguments)
     about = tr("Показывает четыре шага в работе.", "Plays the four steps.")
     parser = language.Parser("steps", about)
-    one = tr("показать только этот шаг", "play this step only")
-    parser.add_argument("step", nargs="?", choices=[*map(str, STEPS)], help=one)
+    parser.epilog = tr("Другие команды", "Other commands") + f": {', '.join(OTHERS)} (-h)."
+    one = tr("показать только этот шаг (1…4)", "play this step only (1…4)")
+    name = tr("ШАГ", "STEP")
+    parser.add_argument("step", nargs="?", choices=[*map(str, STEPS)], metavar=name, help=one)
     through = tr("не ждать Enter между демонстрациями", "do not wait for Enter")
     parser.add_argument("--no-pause", action="store_true", help=through)
     args = parser.parse_args(arguments)

@@ -199,14 +199,15 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         ),
     )
     add = parser.add_argument
+    port, file, milliseconds = tr("ПОРТ", "PORT"), tr("ФАЙЛ", "FILE"), tr("МС", "MS")
     where = tr("адрес, к которому подключается клиент", "where the client connects")
-    add("--listen", type=address, required=True, metavar="PORT", help=where)
-    where = tr("адрес сервера; оба адреса: PORT или HOST:PORT", "the server; PORT or HOST:PORT")
-    add("--to", type=address, required=True, metavar="PORT", help=where)
+    add("--listen", type=address, required=True, metavar=port, help=where)
+    where = tr("адрес сервера; оба адреса: ПОРТ или ХОСТ:ПОРТ", "the server; PORT or HOST:PORT")
+    add("--to", type=address, required=True, metavar=port, help=where)
     what = tr("передавать не больше N байт за раз", "pass on at most N bytes at a time")
     add("--cut", type=whole_number, metavar="N", help=what)
-    what = tr("собирать данные MS миллисекунд", "collect data for MS milliseconds")
-    add("--glue", type=whole_number, metavar="MS", help=what)
+    what = tr("собирать данные столько миллисекунд", "collect data for MS milliseconds")
+    add("--glue", type=whole_number, metavar=milliseconds, help=what)
     what = tr(
         "не читать данные одной стороны (без имени: server); переключает Enter, "
         "в Linux и macOS также сигнал USR1",
@@ -215,7 +216,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     add("--hold", nargs="?", const="server", choices=("client", "server"), help=what)
     what = tr("записать всё в файл, без сокращений", "write all into a file, nothing left out")
-    add("--log", metavar="FILE", help=what)
+    add("--log", metavar=file, help=what)
     args = parser.parse_args(arguments)
     if args.listen == args.to or not args.to[1]:
         parser.error(tr("--to: нужен адрес сервера", "--to must be the server's address"))

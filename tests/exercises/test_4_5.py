@@ -11,6 +11,7 @@ from marks import exercise
 STEP = 4
 LISTENERS = 10
 MESSAGES = 3000
+TRIES = 3
 TEXT = "x" * 50
 LONG = 10  # one at a time takes a slow machine more than the usual deadline
 
@@ -40,8 +41,10 @@ def show(text):
 
 @exercise("пачками хотя бы вдвое быстрее, чем по одному сообщению")
 def test_batches_are_faster_than_messages_one_at_a_time(start):
-    single = deliveries_a_second(start("--batch", "1"))
-    batches = deliveries_a_second(start())
+    single = batches = 0.0
+    for _ in range(TRIES):  # the best of some: a machine that is busy slows down only one
+        single = max(single, deliveries_a_second(start("--batch", "1")))
+        batches = max(batches, deliveries_a_second(start()))
     show(f"\nпо одному сообщению: {single:8.0f} доставок в секунду")
     show(f"пачками:             {batches:8.0f} доставок в секунду")
     assert 2 * single < batches, f"{batches:.0f} против {single:.0f} доставок в секунду"

@@ -5,13 +5,13 @@ How a check runs:
     main.py ── one folder ──┐             python3 steps check FOLDER
     group.py ─ a class ─────┤             ... --class FOLDER: a table, a page, a text for each
                             │
-    find.py     which file is the server, which one the client
-                            │
     trial.py    starts a process for this submission, with a secret, in namespaces ...
                             │        ▲
      settings (stdin)       ▼        │  events (stdout), each behind the secret
     ┌ guard.py ── no way out, a copy in memory, all else hidden or read-only ───────────┐
     │ trial.py    ... and is that process: it runs the checks in their order (asks.py)  │
+    │     │                                                                             │
+    │ find.py         which file of the copy is the server, which one the client        │
     │     │                                                                             │
     │ examiner.py     notes what was done; takes the pictures when a check fails        │
     │     │                                                                             │

@@ -8,7 +8,7 @@ ORDER = [
     *("empty", "twice", "word", "stop", "restart"),
     *("lines", "letters", "stalled", "name", "bare", "reset"),
 ]
-BESIDE = {"joined": "third", "left": "third", "idle": "third", "lines": "author", "word": "author"}
+BESIDE = {"joined": "third", "left": "third", "idle": "third", "lines": "author", "word": "empty"}
 
 
 def needed(only: str | None) -> list[str]:
@@ -26,7 +26,8 @@ def needed(only: str | None) -> list[str]:
 
 def first_to_mend(results: list[dict]) -> str:
     """Return the id of the graded check whose cause comes first, or "" if all pass."""
-    failed = [each["id"] for each in results if each["graded"] and each["status"] == "fail"]
+    lost = [each for each in results if each["graded"] and each["costs"]]
+    failed = [each["id"] for each in lost if not each["waits_for"]]
     if failed[:1] == ["left"] and "idle" in failed:
         return "idle"  # a loop that misses the end of a connection tells nobody of it, either
     return failed[0] if failed else ""

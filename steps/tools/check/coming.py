@@ -20,10 +20,8 @@ from tools.check.examiner import (
 from tools.check.process import wait_for
 from tools.check.reading import bare as bare_mark
 from tools.check.reading import names, repeated_error, told_who
-from tools.check.talking import HEARD, STEP1, STEP3
+from tools.check.talking import ENDING, HEARD, NEWS, NOBODY_WAITS, ONE_ERROR, STEP1, STEP2
 
-BREAK = ("step3_multi_threaded/README.md", "Сломайте сами")
-EXIT = ("step4_framing_and_exit/README.md", "Ступень 2. Слово для выхода")
 LOCKED_NAME = (
     "Сервер ждёт первых байтов (recv) одного участника с захваченной блокировкой, и остальные ждут "
     "этой блокировки. Под блокировкой только читайте и изменяйте общий список, а recv вызывайте "
@@ -49,7 +47,9 @@ SHOWN = re.compile(r"[\"'`«<]([^\"'`»>]{1,20})[\"'`»>]|(?<!\S)([/\\!:]\w{1,15
 COMPARED = re.compile(r"(?:==|\bin|equals\(|===|case)\s*[\[({]*\s*[\"']([^\"'\s{}%]{1,15})[\"']")
 
 
-def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str | None:
+def told(
+    ex: Examiner, about: str, before: dict[str, int], speaker: str, **values: str
+) -> str | None:
     """Find out what the others were told; `speaker` then says something, lest it come late."""
     now, others = ex.now, list(before)
 
@@ -65,9 +65,10 @@ def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str 
         lines = ex.telling(deaf, before[deaf], about)
         if any(re.search(r"\d", bare_mark(line)) for line in lines):
             return "by_address"
-    screen, values = (deaf, before[deaf]), {"reader": deaf, "as_whom": ex.as_whom(about)}
+    screen = deaf, before[deaf]
+    values |= {"who": about, "reader": deaf, "as_whom": ex.as_whom(about)}
     verdict = first[deaf] if now.server.alive() else "nothing"
-    failure = Failure(verdict, screen, who=about, **values)
+    failure = Failure(verdict, screen, **values)
     ex.photograph(failure)  # before what follows causes errors of its own
     if first[deaf] == "nothing":
         now.calm()
@@ -77,7 +78,7 @@ def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str 
             time.sleep(0.3)  # as people do: the server learns of a reset in between
             now.calm()
         if set(learnt().values()) == {"who"}:
-            raise Failure("late", screen, who=about, **values)
+            raise Failure("late", screen, **values)
     raise failure
 
 
@@ -91,7 +92,7 @@ def told(ex: Examiner, about: str, before: dict[str, int], speaker: str) -> str 
         "late": "Известие приходит только вместе с чьим-то сообщением: сервер рассылает его не при "
         "входе, а при следующей рассылке.",
     },
-    STEP3,
+    NEWS,
     waits_for="talk",
     remarks=BY_ADDRESS,
 )
@@ -215,7 +216,7 @@ def is_idle(death: Death) -> None:
         "late": "Сервер замечает уход, только когда пытается отправить сообщение и получает "
         'ошибку. О конце соединения сообщает recv: он возвращает b"" или вызывает исключение.',
     },
-    STEP3,
+    NEWS,
     waits_for="talk",
     remarks=BY_ADDRESS,
 )
@@ -252,7 +253,8 @@ def left(ex: Examiner) -> str | None:
             "Сервер молчит, пока никто не пишет. Сейчас программы выводят {rate} КБ в секунду.",
         ),
     },
-    STEP1,
+    NEWS,
+    {"always": STEP2},
     waits_for="talk",
     explain=False,
 )
@@ -277,7 +279,7 @@ def idle(ex: Examiner) -> None:
         "closed_newcomer": "Исключение из-за соединения, которое сразу закрыли, остановило цикл с "
         "accept: новых участников никто не принимает.",
     },
-    STEP3,
+    ONE_ERROR,
     waits_for="third",
     remarks={
         "kept": "но соединения ушедших остаются открытыми: удаляйте ушедшего из списка и "
@@ -319,7 +321,7 @@ def never_removes(ex: Examiner) -> bool:
         "newcomer": "ConnectionResetError остановил цикл с accept: новых участников никто не "
         "принимает.",
     },
-    STEP3,
+    ONE_ERROR,
     waits_for="survives",
     graded=False,
 )
@@ -349,7 +351,7 @@ def reset(ex: Examiner) -> None:
         "pool": POOL,
         "locked": LOCKED_NAME,
     },
-    BREAK,
+    NOBODY_WAITS,
     waits_for="third",
 )
 def silent(ex: Examiner) -> None:
@@ -370,7 +372,7 @@ def silent(ex: Examiner) -> None:
         "pool": POOL,
         "locked": LOCKED_NAME,
     },
-    BREAK,
+    NOBODY_WAITS,
     waits_for="silent",
     graded=False,
 )
@@ -412,10 +414,15 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
             "shutdown(socket.SHUT_RDWR) или создайте поток с daemon=True.",
             "Клиент {who} должен завершиться: это для него знак выйти ({word}).",
         ),
-        "untold": (
+        "nothing": (
             "Клиент завершается, но сервер не рассылает остальным известие об уходе.",
             "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
-            "больше не в чате.",
+            "больше не в чате, {as_whom}.",
+        ),
+        "not_who": (
+            "Сервер сообщает об уходе, но не вставляет имя: запомните имя вместе с соединением.",
+            "{who} выходит ({word}): на экране {reader} должна появиться строка о том, что {who} "
+            "больше не в чате, {as_whom}.",
         ),
         "late": (
             "Известие об уходе приходит, только когда кто-нибудь напишет: сервер замечает уход при "
@@ -424,8 +431,10 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
             "{who} больше не в чате.",
         ),
     },
-    EXIT,
+    ENDING,
+    dict.fromkeys(["nothing", "not_who", "late"], NEWS),
     waits_for="talk",
+    remarks=BY_ADDRESS,
 )
 def word(ex: Examiner) -> str | None:
     """There is a word, an empty line or Ctrl-D to leave with, and the others are told."""
@@ -433,7 +442,8 @@ def word(ex: Examiner) -> str | None:
     leaver = list(now.people.values())[-1]
     done, tried = list(ex.done), []
     deadline = time.monotonic() + WORDS
-    for way in [*words_to_leave(ex, leaver), "", None]:
+    empty_line = [] if "empty" in ex.lost else [""]  # it is no wish to leave, but an error
+    for way in [*words_to_leave(ex, leaver), *empty_line, None]:
         if way and time.monotonic() > deadline:
             continue
         ex.done[:] = done
@@ -452,8 +462,9 @@ def word(ex: Examiner) -> str | None:
         if outcome != "leaves":
             screen = (leaver.name, before[leaver.name])
             raise Failure(outcome, screen, who=leaver.name, word=shown)
-        told_about_leaving(ex, leaver.name, way, shown, before)
-        return None
+        ex.said += [way] if way else []  # as a message it may reach the others: that is no news
+        del before[leaver.name]
+        return told(ex, leaver.name, before, speaker="ann", word=shown)
     ex.done[:] = done
     ex.note("{} пробует выйти: {}", leaver.name, ", ".join(tried))
     raise Failure("none", (leaver.name, before[leaver.name]), who=leaver.name)
@@ -517,35 +528,6 @@ def leaves(ex: Examiner, leaver: Participant, way: str | None) -> str:
     return "leaves" if program.ends(1.5) else "hangs"
 
 
-def told_about_leaving(ex: Examiner, who: str, way, shown: str, before: dict[str, int]) -> None:
-    """Check that the others learn who has left with a word."""
-    others = [name for name in ex.now.people if name != who]
-
-    def untold() -> list[str]:
-        return [name for name in others if not any(
-            not (way and is_message(ex, line, who, way))
-            for line in ex.telling(name, before[name], who)
-        )]  # fmt: skip
-
-    if wait_for(lambda: not untold(), TOLD) or not (deaf := untold()):
-        return
-    values = {"who": who, "word": shown, "reader": deaf[0]}
-    failure = Failure("untold", (deaf[0], before[deaf[0]]), **values)
-    ex.photograph(failure)
-    for _ in range(2):
-        ex.say("ann")
-        time.sleep(0.5)
-    if wait_for(lambda: not untold(), 1.0):
-        raise Failure("late", (deaf[0], before[deaf[0]]), **values)
-    raise failure
-
-
-def is_message(ex: Examiner, line: str, author: str, text: str) -> bool:
-    """Return whether a line is what an author has typed, and no news about them."""
-    rest = bare_mark(line.replace(text, " ", 1))
-    return text in line and rest in (ex.mark_for(author), "", author)
-
-
 # The end of the server
 
 
@@ -558,7 +540,7 @@ def is_message(ex: Examiner, line: str, author: str, text: str) -> bool:
         "shutdown(socket.SHUT_RDWR) для их сокетов. Так же бывает, если KeyboardInterrupt "
         "перехвачен внутри цикла."
     },
-    STEP3,
+    ENDING,
     waits_for="talk",
     explain=False,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tools.check import guard, system
 from tools.check.find import CannotDrive, Side, Submission, has_windows
 from tools.check.process import TERMINAL, Process, wait_for
-from tools.check.reading import missed_question, news, own_frames, question
+from tools.check.reading import missed_question, news, own_frames, question, shortened
 
 SERVER_STARTS = 8.0  # seconds
 CLIENT_STARTS = 10.0
@@ -250,7 +250,7 @@ class Conversation:
         program, prompt = self.people[name].program, self.people[name].prompt
         lines = program.lines(since)
         if CLEARS.search(program.raw(since)):
-            before = {line.strip() for line in program.lines_before(since)}
+            before = {line.strip() for line in program.lines(until=since)}
             lines = [line for line in lines if line.strip() not in before]
         return news(lines, prompt)
 
@@ -266,7 +266,7 @@ class Conversation:
         """Connect without a client; None if the server does not take it."""
         try:
             connection = socket.create_connection((self.address, self.port), timeout=2)
-        except OSError:
+        except (ConnectionError, TimeoutError):
             return None
         self.bare.append(connection)
         return connection
@@ -300,7 +300,7 @@ class Conversation:
 def last_lines(program: Process) -> list[str]:
     """Return the last lines that a program has written, without blank ones."""
     lines = own_frames(program.lines(), str(program.folder))
-    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
+    return [shortened(line.rstrip()) for line in lines if line.strip()][-LAST_LINES:]
 
 
 def cannot_drive(key: str, program: Process, role: str) -> CannotDrive:

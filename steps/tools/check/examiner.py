@@ -7,20 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.check import system
+from tools.check import reading, system
 from tools.check.conversation import ClientEnded, Conversation, Participant, Recipe, ServerEnded
 from tools.check.find import Submission
 from tools.check.process import wait_for
-from tools.check.reading import (
-    bare,
-    is_empty_message,
-    mark,
-    names,
-    own_error,
-    told_error,
-    traceback_of,
-    visible,
-)  # fmt: skip
 
 HELD = 65.0  # seconds for which a system may keep a port from its next user
 HEARS = 3.0  # seconds until a message that is not on a screen is lost
@@ -36,18 +26,20 @@ class Failure(Exception):
         self.pictures: list[tuple[str, str]] = []
         self.typed: list[str] | None = None
         self.server_said: list[str] = []
-        self.reason = ""  # what the server's own error tells
+        self.reason = ""  # what the server's own error tells ...
+        self.explained = False  # ... and whether that is all there is to say
 
 
 class NotChecked(Exception):
-    """A check cannot be made here; the text says why."""
+    """A check cannot be made here; the text says why. It `costs` if it is the programs' fault."""
 
-    def __init__(self, key: str, text: str) -> None:
+    def __init__(self, key: str, text: str, costs: bool = False) -> None:
         super().__init__(key)
-        self.key, self.text = key, text
+        self.key, self.text, self.costs = key, text, costs
 
 
-UNSTEADY = ("unsteady", "сообщения доходят не каждый раз")
+UNSTEADY = ("unsteady", "сообщения доходят не каждый раз", True)
+GONE = ("server_gone", "сервер или клиент не запустились ещё раз", True)
 NO_SIGNALS = ("no_stop", "на этой системе программу нельзя приостановить")
 
 
@@ -56,20 +48,26 @@ class Check:
     """A check, and all that is said of it.
 
     `causes`: for each verdict the likely cause in terms of the code, or (cause, what was
-    expected). `read`: a file below `steps` and a heading in it. `explain`: whether an error that
-    the server tells of is a better cause.
+    expected). `read`: a file below `steps` and a heading in it, under which the answer stands;
+    `reads`: the same for single verdicts. `explain`: whether an error that the server tells of is
+    a better cause.
     """
 
     title: str
     expected: str
     causes: dict[str, str | tuple[str, str]]
     read: tuple[str, str]
+    reads: dict[str, tuple[str, str]] = field(default_factory=dict)
     waits_for: str = ""
     graded: bool = True
     explain: bool = True
     remarks: dict[str, str] = field(default_factory=dict)
     name: str = ""
     run: Callable[["Examiner"], str | None] | None = None
+
+    def pointer(self, verdict: str) -> tuple[str, str]:
+        """Return the file and the heading under which the answer to a verdict stands."""
+        return self.reads.get(verdict, self.read)
 
 
 CHECKS: dict[str, Check] = {}  # in the order in which they run
@@ -100,6 +98,9 @@ ERRORS = [
      "там, где вызваны recv и send этого соединения, удалить его и закрыть."),
     (r"release un(locked|-acquired) lock", "Блокировку освобождает тот, кто её не захватывал: "
      "пишите with lock."),
+    (r"Expecting value: line 1 column 1", 'json.loads получил пустые данные: recv вернул b"", '
+     "соединение закончилось. Проверьте это до разбора и закройте это соединение."),
+    (r"Extra data", "Несколько сообщений пришли одним recv: нужна граница сообщения."),
     (r"UnicodeDecodeError", "recv вернул часть символа: декодируйте только целое сообщение."),
 ]  # fmt: skip
 LOCKED = (
@@ -247,7 +248,7 @@ class Examiner:
         """Return how a message on somebody's screen names its author."""
         program = self.now.people[reader].program
         program.quiet(0.15, 1.0)
-        return mark(program.lines(since), text)
+        return reading.mark(program.lines(since), text)
 
     def telling(self, reader: str, since: int, about: str) -> list[str]:
         """Return the lines that tell somebody news about a person: no messages, no prompts."""
@@ -256,7 +257,7 @@ class Examiner:
         for line in self.now.news(reader, since):
             if messages := [text for text in self.said if text in line]:
                 line = self.without_messages(line, messages, about)
-            if re.search(r"[^\W\d_]{2}", line) and not is_empty_message(line, form, about):
+            if re.search(r"[^\W\d_]{2}", line) and not reading.is_empty_message(line, form, about):
                 told.append(line)
         return told
 
@@ -270,7 +271,7 @@ class Examiner:
             if form in line:
                 line = line.replace(form, " ", 1)
                 break
-        rest = bare(line)
+        rest = reading.bare(line)
         return rest if re.search(r"[^\W\d_]{2}", re.sub(re.escape(about), "", rest)) else ""
 
     def mark_for(self, author: str) -> str:
@@ -280,7 +281,7 @@ class Examiner:
     def learn_mark(self, author: str, found: str) -> None:
         """Keep how messages name this author, and so how they name others."""
         self.marks[author] = found
-        if names(found, author):
+        if reading.names(found, author):
             self.marks["*"] = re.sub(re.escape(author), "*", found, flags=re.IGNORECASE)
 
     def as_whom(self, who: str) -> str:
@@ -300,23 +301,28 @@ class Examiner:
         if failure.typed is not None:
             return
         now, failure.typed = self.now, self.typed()
+        clients = []
         for who, since in failure.screens if now else ():
             somebody = now.people.get(who)
             program = now.server if who == "server" else somebody.program if somebody else None
             if program:
                 program.quiet(0.1, 0.5)
+                clients += [program] if somebody else []
                 failure.pictures.append((who, program.raw(since)))
         if not now or not now.server:
             return
         raw = now.server.raw(min(self.began, now.server.position()))
-        said = traceback_of(raw)
-        failure.reason = self.reason(own_error(said, str(self.pair.folder)), told_error(raw))
+        said, folder = reading.traceback_of(raw), str(self.pair.folder)
+        # Whose client has an error that was not handled sees nothing from then on.
+        traces = [*(reading.traceback_of(each.raw()) for each in clients), said]
+        error = next(filter(None, (reading.own_error(each, folder) for each in traces)), {})
+        failure.reason, failure.explained = self.reason(error, reading.told_error(raw))
         if "server" not in dict(failure.pictures):
-            shown = said or told_error(raw)
-            failure.server_said = visible(shown, folder=str(self.pair.folder))
+            shown = said or reading.told_error(raw)
+            failure.server_said = reading.visible(shown, folder=folder)
 
-    def reason(self, error: dict[str, str], told: str) -> str:
-        """Return what the server's own error tells, and whether a lock was kept; or ""."""
+    def reason(self, error: dict[str, str], told: str) -> tuple[str, bool]:
+        """Return what the server's own error tells or "", and whether its meaning is known."""
         found = ""
         if error:
             found = (
@@ -328,7 +334,7 @@ class Examiner:
         line = "{code} {error}".format(**error) if error else told
         meaning = next((text for fits, text in ERRORS if re.search(fits, line)), "")
         parts = [found, meaning if found else "", LOCKED if self.a_lock_was_kept() else ""]
-        return " ".join(part for part in parts if part)
+        return " ".join(part for part in parts if part), bool(meaning or parts[2])
 
     def held_up(self, failure: Failure) -> Failure:
         """Return a failure with the verdict that tells what keeps others from being served."""

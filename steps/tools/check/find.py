@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from tools.check.reading import harmless
 
 RUNNERS = {  # how a source file is started
     ".py": [sys.executable],
@@ -40,7 +42,7 @@ CONNECTS = re.compile(
     r"|IO::Socket::INET|connect\s*\("
 )
 WINDOWS = re.compile(
-    r"^\s*(?:import|from)\s+(tkinter|Tkinter|customtkinter|PyQt\d|PySide\d|kivy|pygame|wx|"
+    r"^[ \t]*(?:import|from)[ \t]+(tkinter|Tkinter|customtkinter|PyQt\d|PySide\d|kivy|pygame|wx|"
     r"easygui|flet|dearpygui|PySimpleGUI)\b",
     re.MULTILINE,
 )
@@ -56,7 +58,7 @@ class CannotDrive(Exception):
 
     def __init__(self, key: str, text: str, lines: Iterable[str] = ()) -> None:
         super().__init__(key)
-        self.key, self.text, self.lines = key, text, list(lines)
+        self.key, self.text, self.lines = key, harmless(text), list(lines)
 
 
 @dataclass
@@ -76,25 +78,11 @@ class Side:
         commands = [self.command, *self.others]
         return [word.replace("{name}", name) for word in commands[number % len(commands)]]
 
-    def moved(self, old: Path, new: Path) -> "Side":
-        """Return the same side in a copy of the folder."""
-
-        def word_in_copy(word: str) -> str:
-            inside = Path(word).is_absolute() and Path(word).is_relative_to(old)
-            return str(new / Path(word).relative_to(old)) if inside else word
-
-        return replace(
-            self,
-            command=[word_in_copy(word) for word in self.command],
-            others=[[word_in_copy(word) for word in each] for each in self.others],
-            folder=Path(word_in_copy(str(self.folder))),
-        )
-
     def shown(self) -> str:
         """Return the command as people would type it in its folder."""
         runner, *rest = self.command
         names = [Path(word).name if Path(word).is_file() else word for word in rest]
-        return typed([Path(runner).name, *names])
+        return harmless(typed([Path(runner).name, *names]))
 
 
 @dataclass
@@ -105,15 +93,6 @@ class Submission:
     server: Side
     client: Side
     sources: str = ""  # of all files of the submission
-
-    def moved(self, new: Path) -> "Submission":
-        """Return the same submission in a copy of its folder."""
-        sides = [side.moved(self.folder, new) for side in (self.server, self.client)]
-        return Submission(new, *sides, sources=self.sources)
-
-    def shown(self) -> str:
-        """Return both commands as people would type them."""
-        return f"Сервер: {self.server.shown()}\nКлиент: {self.client.shown()}"
 
     def addresses(self) -> list[str]:
         """Return the addresses in the code that are not the loopback's: at most eight."""
@@ -128,19 +107,15 @@ class Submission:
         return usable[:8]
 
 
-def find(folder: Path, server: str | None = None, client: str | None = None) -> Submission:
-    """Find a server and a client in a folder, or take those that the user names."""
+def find(
+    folder: Path, server: list[str] | None = None, client: list[str] | None = None
+) -> Submission:
+    """Find a server and a client in a folder, or take the commands that the user names."""
     files = sources(folder)
-    texts = {path: read(path) for path in files}
-    sides = {}
-    for role, given in ("server", server), ("client", client):
-        if given:
-            sides[role] = named(given, folder)
-    for role in "server", "client":
-        if role not in sides:
-            near = Path(sides["server"].command[-1]) if role == "client" else None
-            sides[role] = guessed(role, folder, texts, near)
-    return Submission(folder, sides["server"], sides["client"], "\n".join(texts.values()))
+    one = named(server, folder) if server else guessed("server", folder, files)
+    near = Path(one.command[-1])
+    other = named(client, folder) if client else guessed("client", folder, files, near)
+    return Submission(folder, one, other, "\n".join(each.text for each in files.values()))
 
 
 def typed(words: list[str]) -> str:
@@ -182,40 +157,55 @@ def is_plain(path: Path) -> bool:
     return path.is_symlink() or path.is_file() or path.is_dir()
 
 
-def sources(folder: Path) -> list[Path]:
-    """Return the source files below a folder, those on top first."""
-    found: list[Path] = []
-    level = [folder]
-    for _ in range(MOST_DEPTH):
-        below = []
-        for each in level:
-            try:
-                entries = sorted(each.iterdir())
-            except OSError:
-                continue
-            for entry in entries:
-                if entry.name in SKIPPED or entry.name.startswith("._"):
-                    continue
-                if entry.is_dir() and not entry.is_symlink():
-                    below.append(entry)
-                elif entry.suffix in RUNNERS and entry.is_file():
-                    found.append(entry)
-        level = below
-        if len(found) > MOST_FILES:
-            break
-    return found[:MOST_FILES]
+def sources(folder: Path) -> dict[Path, "Source"]:
+    """Return the source files below a folder, those on top first; links may lead anywhere."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = [name for name in folders if name not in SKIPPED and depth + 1 < MOST_DEPTH]
+        paths = [Path(place, name) for name in files if Path(name).suffix in RUNNERS]
+        found += [each for each in paths if each.is_file() and not each.is_symlink()]
+    found = [path for path in found if not path.name.startswith("._")]
+    found.sort(key=lambda path: (len(path.parts), path))
+    return {path: Source(path) for path in found[:MOST_FILES]}
+
+
+class Source:
+    """A source file, and what its text says of it. (Each pattern reads it once: it may be long.)"""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.text = path, read(path)
+        self.listens = bool(LISTENS.search(self.text))
+        self.connects = bool(CONNECTS.search(self.text))
+        window = WINDOWS.search(self.text)
+        self.window = window[1] if window else ""
+        self.threads = bool(re.search("thread|async", self.text, re.I))
+        self.chats = bool(re.search("chat|чат|nick|broadcast", self.text + path.name, re.I))
+        modules = re.findall(r"^[ \t]*(?:from|import)[ \t]+([\w.]+)", self.text, re.MULTILINE)
+        self.modules = {part for module in modules for part in module.split(".")}
+
+    def is_named(self, role: str) -> bool:
+        """Return whether the name of the file says that it is a server, or a client."""
+        words = {"server": r"serv|сервер|host\b", "client": r"client|klient|клиент|user\b"}
+        return bool(re.search(words[role], self.path.stem, re.IGNORECASE))
+
+    def task(self) -> str:
+        """Return what is left of the name without the role: "task4" of "task4_client1.py"."""
+        plain = re.sub(r"(?i)server|client|сервер|клиент|serv|cli", " ", self.path.stem)
+        return re.sub(r"[\W_]+\d*$|^[\W_]+", "", plain).strip().lower()
 
 
 def read(path: Path) -> str:
-    """Return the text of a file, or of its beginning; "" if it cannot be read."""
+    """Return the beginning of a file; "" if it cannot be read."""
     try:
-        return path.read_bytes()[:MOST_BYTES].decode("utf-8", "replace")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 
 
-def named(command: str, folder: Path) -> Side:
-    """Return the side that a command of the user starts."""
+def words_of(command: str, folder: Path) -> list[str]:
+    """Return the words of a command that a user names; source files get their whole path."""
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
@@ -224,18 +214,35 @@ def named(command: str, folder: Path) -> Side:
         raise CannotDrive("bad_command", f"Команда не читается: {command}")
     if os.name == "nt":
         words = [word.strip('"') for word in words]
-    files = [word for word in words if Path(word).suffix in RUNNERS]
-    places = [Path(word) for word in files]
-    path = next((each for each in [*(folder / p for p in places), *places] if each.is_file()), None)
-    if len(words) == 1 and path:
-        words = started(path)
-    elif path:
-        words = [str(path.resolve()) if word == files[0] else word for word in words]
+    for number, word in enumerate(words):
+        for path in folder / word, Path(word):
+            if path.suffix in RUNNERS and path.is_file():
+                words[number] = str(path.resolve())
+                break
+    if len(words) == 1 and Path(words[0]).suffix in RUNNERS:
+        words = started(Path(words[0]))
+    if words[0] in ("python", "python3", "py"):  # Windows starts them by a launcher, if at all
+        here = None if os.name == "nt" else shutil.which(words[0])
+        words[0] = here or sys.executable
     check_installed(words[0], folder)
-    if words[0] in ("python", "python3") and os.name != "nt":
-        words[0] = shutil.which(words[0]) or words[0]
-    inside = path and folder.resolve() in path.resolve().parents
-    place = path.resolve().parent if inside else folder.resolve()
+    return words
+
+
+def moved(words: list[str], old: Path, new: Path) -> list[str]:
+    """Return a command with the files of one folder in the place of those of another."""
+    paths = [Path(word) for word in words]
+    return [
+        str(new / path.relative_to(old))
+        if path.is_absolute() and path.is_relative_to(old)
+        else word
+        for word, path in zip(words, paths, strict=True)
+    ]
+
+
+def named(words: list[str], folder: Path) -> Side:
+    """Return the side that a command of the user starts."""
+    path = next((Path(word) for word in words if Path(word).suffix in RUNNERS), None)
+    place = path.parent if path and path.is_relative_to(folder) else folder
     return Side(words, place, read(path) if path else "")
 
 
@@ -250,104 +257,71 @@ def started(path: Path) -> list[str]:
     """Return the command that starts a source file."""
     runner = RUNNERS[path.suffix]
     check_installed(runner[0], path.parent)
-    return [*runner, str(path.resolve())]
+    return [*runner, str(path)]
 
 
-def guessed(role: str, folder: Path, texts: dict[Path, str], near: Path | None) -> Side:
+def guessed(role: str, folder: Path, files: dict[Path, Source], near: Path | None = None) -> Side:
     """Return the side that a file of the folder most likely is."""
-    points = {path: score(role, path, texts, near) for path in texts}
-    ranked = sorted(texts, key=lambda path: -points[path])
-    if not ranked or (points[ranked[0]] < LEAST and not is_named(role, ranked[0])):
+    points = {path: score(role, files[path], files, near) for path in files}
+    best = files[max(points, key=points.get)] if points else None
+    if not best or (points[best.path] < LEAST and not best.is_named(role)):
         who = "Сервер" if role == "server" else "Клиент"
         text = f'{who} не найден в {folder.name}: назовите файл, --{role} "python3 {role}.py".'
         raise CannotDrive(f"no_{role}", text)
-    best = ranked[0]
-    source = texts[best]
-    if role == "client" and (window := WINDOWS.search(source + imported(best, texts))):
-        raise has_windows(window.group(1), best.name)
-    others = [] if role == "server" else numbered(best, texts)
-    return Side(started(best), best.resolve().parent, source, others)
+    if role == "client":
+        for each in [best, *neighbours(best, files)]:
+            if each.window:
+                raise has_windows(each.window, best.path.name)
+    others = [] if role == "server" else numbered(best, files)
+    return Side(started(best.path), best.path.parent, best.text, others)
 
 
 def has_windows(module: str, file: str) -> CannotDrive:
     """Return why a client with windows cannot be driven."""
-    return CannotDrive(
-        "window",
-        f"Клиент с окнами ({module}, {file}): проверка видит только программы в терминале.",
-    )
+    text = f"Клиент с окнами ({module}, {file}): проверка видит только программы в терминале."
+    return CannotDrive("window", text)
 
 
-def numbered(path: Path, texts: dict[Path, str]) -> list[list[str]]:
+def numbered(first: Source, files: dict[Path, Source]) -> list[list[str]]:
     """Return how client2.py, client3.py are started, if they are client1.py once more."""
-    stem = re.sub(r"[_-]?\d+$", "", path.stem)
-    found = []
-    for other in sorted(texts):
-        same_place = other.parent == path.parent and other != path
-        is_next = re.fullmatch(rf"{re.escape(stem)}[_-]?\d*", other.stem)
-        if same_place and is_next and other.suffix == path.suffix:
-            likeness = difflib.SequenceMatcher(None, texts[path], texts[other]).quick_ratio()
-            if likeness > 0.9:
-                found.append(started(other))
-    return found
+    stem = re.sub(r"[_-]?\d+$", "", first.path.stem)
+    name = re.compile(rf"{re.escape(stem)}[_-]?\d*{re.escape(first.path.suffix)}")
+    return [
+        started(path)
+        for path, other in sorted(files.items())
+        if path != first.path and path.parent == first.path.parent and name.fullmatch(path.name)
+        and difflib.SequenceMatcher(None, first.text, other.text).quick_ratio() > 0.9
+    ]  # fmt: skip
 
 
-def imported(path: Path, texts: dict[Path, str]) -> str:
-    """Return the text of the neighbours that a Python file imports."""
-    names = imports(path, texts)
-    return "\n".join(text for other, text in texts.items() if other != path and other.stem in names)
+def neighbours(source: Source, files: dict[Path, Source]) -> list[Source]:
+    """Return the files that a Python file imports."""
+    return [each for each in files.values() if each != source and each.path.stem in source.modules]
 
 
-def is_named(role: str, path: Path) -> bool:
-    """Return whether the name of a file says that it is a server, or a client."""
-    words = {"server": r"serv|сервер|host\b", "client": r"client|klient|клиент|user\b"}
-    return bool(re.search(words[role], path.stem, re.IGNORECASE))
-
-
-def score(role: str, path: Path, texts: dict[Path, str], near: Path | None) -> float:
+def score(role: str, file: Source, files: dict[Path, Source], near: Path | None) -> float:
     """Return how much a file looks like the server, or like the client, that people start."""
-    own = texts[path]
-    text = own + imported(path, texts)
-    listens, connects = bool(LISTENS.search(own)), bool(CONNECTS.search(own))
-    other = "client" if role == "server" else "server"
-    points = 4.0 * is_named(role, path) - 3.0 * is_named(other, path)
-    wanted, unwanted = (LISTENS, CONNECTS) if role == "server" else (CONNECTS, LISTENS)
-    if wanted.search(own):
-        points += 4
-    elif wanted.search(text):
-        points += 3
-    else:
-        points -= 2
-    has_unwanted = connects if role == "server" else listens
-    if has_unwanted and unwanted.search(own):
-        points -= 2
-    if "SOCK_DGRAM" in own and "SOCK_STREAM" not in own:
-        points -= 4
-    if re.search(r"udp", str(path.name), re.IGNORECASE):
-        points -= 2
-    if path.suffix == ".py":
-        points += 1 if DOES_SOMETHING.search(own) else -5
-        if any(path.stem in imports(each, texts) for each in texts if each != path):
-            points -= 2
-    if WINDOWS.search(text):
-        points -= 1.5
-    if re.search(r"test|example|old|backup|copy|копия", str(path.name), re.IGNORECASE):
-        points -= 2
+    group = [file, *neighbours(file, files)]
     if role == "server":
-        points += 1.5 * bool(re.search("thread|async", text, re.I))
-        points += bool(re.search("chat|чат|nick|broadcast", text + path.name, re.I))
-    if near is not None:
-        points += 1.5 * (path.resolve().parent == near.parent)
-        points += 2 * (subject(path) == subject(near))
+        own, imported, unwanted = file.listens, any(x.listens for x in group), file.connects
+    else:
+        own, imported, unwanted = file.connects, any(x.connects for x in group), file.listens
+    points = 4.0 if own else 3.0 if imported else -2.0
+    points += 4 * file.is_named(role)
+    points -= 3 * file.is_named("client" if role == "server" else "server")
+    points -= 2 * unwanted
+    points -= 4 * ("SOCK_DGRAM" in file.text and "SOCK_STREAM" not in file.text)
+    points -= 2 * bool(re.search("udp", file.path.name, re.I))
+    points -= 2 * bool(re.search("test|example|old|backup|copy|копия", file.path.name, re.I))
+    points -= 1.5 * any(each.window for each in group)
+    if file.path.suffix == ".py":
+        points += 1 if DOES_SOMETHING.search(file.text) else -5
+        points -= 2 * any(
+            file.path.stem in each.modules for each in files.values() if each is not file
+        )
+    if role == "server":
+        points += 1.5 * any(each.threads for each in group) + any(each.chats for each in group)
+    if near:
+        points += 1.5 * (file.path.parent == near.parent)
+        points += 2 * (near in files and file.task() == files[near].task())
     return points
-
-
-def subject(path: Path) -> str:
-    """Return what is left of a file's name without its role: "task4" of "task4_client1.py"."""
-    plain = re.sub(r"(?i)server|client|сервер|клиент|serv|cli", " ", path.stem)
-    return re.sub(r"[\W_]+\d*$|^[\W_]+", "", plain).strip().lower()
-
-
-def imports(path: Path, texts: dict[Path, str]) -> set[str]:
-    """Return the names of the modules that a Python file imports, and of their packages."""
-    modules = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", texts[path], re.MULTILINE)
-    return {part for module in modules for part in module.split(".")}

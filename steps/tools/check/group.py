@@ -10,19 +10,22 @@ from pathlib import Path
 
 from tools.check import find, guard, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend
-from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, totals
+from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, program, totals
+from tools.check.reading import harmless
 
 WARNING = "Проверка запускает чужой код с Вашими правами."
 PROTECTED = (
     "Защита: каждая работа запускается в копии, без выхода в сеть и без прав администратора; "
     "файловая система доступна ей только для чтения (кроме копии и временной папки); время, "
-    "память, вывод и число процессов ограничены. Читать Ваши файлы чужой код может."
+    "память, вывод и число процессов ограничены; другие работы ей не видны. Читать остальные Ваши "
+    "файлы чужой код может."
 )
 UNPROTECTED = (
     "Пространства имён здесь недоступны: работы запускаются по одной, в копиях, но чужой код может "
     "выйти в сеть, занять порт, изменить Ваши файлы, другие работы и эту таблицу и оставить после "
     "себя процессы. Оценке такой проверки можно верить, только если Вы верите коду."
 )
+MOST_NAME = 200  # bytes of a name: systems allow 255, with ".txt"
 STYLE = (
     "body{font:15px/1.4 sans-serif;margin:1.5em;max-width:75em}table{border-collapse:collapse}"
     "td,th{border:1px solid #bbb;padding:.2em .5em;text-align:center}"
@@ -34,14 +37,14 @@ STYLE = (
 
 def run(folder: Path, options: argparse.Namespace) -> int:
     """Check every folder below `folder`; return the exit status."""
+    table = Path(options.csv or "class.csv")
+    texts = table.with_name(f"{table.stem}-texts")
     submissions = sorted(
         each for each in folder.iterdir() if each.is_dir() and each.name not in find.SKIPPED
-        and not each.name.startswith(".")
+        and not each.name.startswith(".") and each.resolve() != texts.resolve()
     )  # fmt: skip
     if not submissions:
         return complain(f"В {folder} нет папок с работами.")
-    table = Path(options.csv or "class.csv")
-    texts = table.with_name(f"{table.stem}-texts")
     overview = table.with_suffix(".html")
     try:
         texts.mkdir(parents=True, exist_ok=True)
@@ -54,16 +57,23 @@ def run(folder: Path, options: argparse.Namespace) -> int:
     page.line(WARNING)
     page.line(PROTECTED if wrapper else UNPROTECTED)
     page.line()
-    lock, done = threading.Lock(), []
+    lock, done, command = threading.Lock(), [], " ".join(program())
 
     def one(submission: Path) -> tuple[str, dict, str]:
-        report, text = check(submission, wrapper)
-        (texts / f"{submission.name}.txt").write_text(text, "utf-8")
+        mine = Page(to_screen=False)
+        report = trial.run(
+            submission.resolve(), options, f"{command} ПАПКА", mine, wrapper, folder.resolve()
+        )
+        text = "\n".join(mine.text) + "\n"
+        shown = harmless(submission.name)
+        if len(shown.encode()) > MOST_NAME:
+            shown = f"{shown[:40]} … {submissions.index(submission)}"
+        (texts / f"{shown}.txt".replace("\\", "_")).write_text(text, "utf-8")
         with lock:
             done.append(submission)
             remark = report["reason"] or f"{report['score']} из {report['of']}"
-            page.line(f"{len(done):>3}/{len(submissions)} {submission.name:<24} {remark}")
-        return submission.name, report, text
+            page.line(f"{len(done):>3}/{len(submissions)} {shown:<24} {remark}")
+        return shown, report, text
 
     jobs = (options.jobs or len(os.sched_getaffinity(0))) if wrapper else 1
     with ThreadPoolExecutor(jobs) as pool:
@@ -82,24 +92,6 @@ def run(folder: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def check(submission: Path, wrapper: list[str]) -> tuple[dict, str]:
-    """Check one submission; return the report and the text."""
-    page = Page(to_screen=False)
-    try:
-        pair = find.find(submission.resolve())
-    except find.CannotDrive as error:
-        report = trial.report(None, [], error.key, error.text, error.lines, 0)
-    else:
-        page.line(pair.shown())
-        page.line()
-        report = trial.run(pair, again="python3 steps check ПАПКА", wrapper=wrapper)
-        for result in report["checks"]:
-            page.check(result)
-    report["folder"] = str(submission)
-    page.summary(report)
-    return report, "\n".join(page.text) + "\n"
-
-
 def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:
     """Write the table as spreadsheets in Russian read it: a row for each submission."""
     with table.open("w", encoding="utf-8-sig", newline="") as file:
@@ -114,10 +106,10 @@ def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:
             row = [name, report["score"], report["of"], CHECKS[first].title if first else "",
                    report["reason"] or "", *(verdicts.get(name, "") for name in ORDER),
                    str(report["seconds"]).replace(".", ",")]  # fmt: skip
-            rows.writerow([harmless(cell) for cell in row])
+            rows.writerow([no_formula(cell) for cell in row])
 
 
-def harmless(cell: object) -> object:
+def no_formula(cell: object) -> object:
     """Return a cell that no spreadsheet takes for a formula: names are the students' own."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 

@@ -10,6 +10,7 @@ closed to the others (not dumpable): nobody can read its memory or write into it
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,7 +24,8 @@ from pathlib import Path
 
 from tools.check.system import LINUX, end_descendants, family, memory, processes
 
-STEPS = Path(__file__).parents[2]
+STEPS = Path(os.path.abspath(__file__)).parents[2]  # or the file that --pack has written
+PYTHON = [sys.executable, "-P"]  # no module out of the current folder: it may be a submission
 LOAD = f"import sys; sys.path.insert(0, {str(STEPS)!r}); from tools.check import"
 MOST_PROCESSES = 200
 MOST_MEMORY = 1 << 30  # bytes, of one process
@@ -42,6 +44,7 @@ DUMPABLE, DROP_BOUND, NO_NEW_RIGHTS = 4, 24, 38  # for prctl
 WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # the temporary folder has these names, too
 HIDDEN = ("/tmp", "/var/tmp", "/run")  # the sockets of other programs are there
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+SECRET = re.compile("key|token|secret|passw|auth|credential", re.IGNORECASE)  # a variable's name
 LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
@@ -49,7 +52,7 @@ def wrapper() -> list[str]:
     """Return the command that puts another one into namespaces; empty if none can be had."""
     if not LINUX or not shutil.which("unshare") or os.environ.get("CHAT_CHECK_NO_NAMESPACES"):
         return []
-    program = [sys.executable, "-c", f"{LOAD} guard; guard.read_only()"]
+    program = [*PYTHON, "-c", f"{LOAD} guard; guard.read_only()"]
     for user in [], ["--user", "--map-root-user"]:
         command = ["unshare", *user, *KINDS, "--"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -70,9 +73,13 @@ def outer_environment(protected: bool) -> dict[str, str]:
 
 
 def environment(terminal: bool, temporary: Path) -> dict[str, str]:
-    """Return the environment of the programs under check."""
+    """Return the environment of the programs under check: no passwords are in it."""
     unwanted = {MARK, "PYTHONUNBUFFERED", "PYTHONPATH", "COLUMNS", "LINES", "PROMPT_TOOLKIT_NO_CPR"}
-    clean = {name: value for name, value in os.environ.items() if name not in unwanted}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in unwanted and not SECRET.search(name)
+    }
     clean |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
     clean |= dict.fromkeys(["TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"], str(temporary))
     if os.name == "posix":
@@ -99,12 +106,13 @@ def close_self() -> None:
         checked(LIBC.prctl(DUMPABLE, 0, 0, 0, 0))
 
 
-def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
-    """Put a bounded disk in memory at `place`, fill it, and hide what belongs to other programs.
+def hide(place: Path, hidden: list[str], needed: list[Path], fill: Callable[[], None]) -> None:
+    """Put a bounded disk in memory at `place`, fill it, and hide what belongs to others.
 
     What is `needed`, as Python itself, can still be read where it is.
     """
-    under = [path for path in [place, *needed] if path.exists() and is_hidden(path)]
+    above = set(map(Path, hidden))
+    under = [path for path in [place, *needed] if path.exists() and above & set(path.parents)]
     mount("tmpfs", place, "tmpfs", 0, f"size={MOST_DISK},mode=700")
     temporary = place / "tmp"
     temporary.mkdir()
@@ -112,7 +120,7 @@ def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
     kept = {path: os.open(path, os.O_PATH) for path in under}
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
     kept_temporary = os.open(temporary, os.O_PATH)
-    for name in HIDDEN:
+    for name in hidden:
         if os.path.isdir(name) and not os.path.islink(name):
             if name in WRITABLE:
                 mount(f"/proc/self/fd/{kept_temporary}", name, "", BIND)
@@ -133,11 +141,6 @@ def hide(place: Path, needed: list[Path], fill: Callable[[], None]) -> None:
         mount(f"/proc/self/fd/{number}", path, "", BIND)
     for number in [*kept.values(), *devices.values()]:
         os.close(number)
-
-
-def is_hidden(path: Path) -> bool:
-    """Return whether a folder lies where nothing of other programs shall be seen."""
-    return any(Path(name) in path.parents for name in HIDDEN)
 
 
 def checked(result: int) -> None:

@@ -2,6 +2,7 @@
 
 Run:       python3 steps check [FOLDER] [--server CMD] [--client CMD] [--only ID] [--json FILE]
            python3 steps check --class FOLDER [--csv FILE] [--jobs N]
+           python3 steps check --pack FILE: one file that runs without the repository
 Status:    0 if all graded checks pass, 1 if some fail, 2 if it could not be run
 
 The JSON of --json, one object:
@@ -25,20 +26,23 @@ The JSON of --json, one object:
 import argparse
 import json
 import os
+import shutil
 import sys
+import tempfile
+import zipapp
 from pathlib import Path
 
-from tools import language
-from tools.check import find, group, trial
-from tools.check.asks import ORDER
-from tools.check.page import Page, complain
+from tools import entry, language
+from tools.check import find, group, guard, trial
+from tools.check.asks import CHECKS, ORDER
+from tools.check.page import Page, complain, program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line; what is wrong with it is said in one line."""
     language.choose(["--lang", "ru"])
     about = "Проверяет любой чат по тому, что видят люди на экранах."
-    parser = argparse.ArgumentParser("steps check", argparse.SUPPRESS, about)
+    parser = language.Parser(" ".join(program()[1:]), about, choice=False)
     parser.add_argument("folder", nargs="?", metavar="ПАПКА", help="в ней сервер и клиент")
     example = 'команда: "python3 my_{0}.py"; вместо имени участника {{name}}'
     parser.add_argument("--server", metavar="КОМАНДА", help='команда: "python3 my_server.py"')
@@ -47,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="ФАЙЛ", help="записать туда результат; - значит экран")
     parser.add_argument("--class", dest="class_", metavar="ПАПКА", help="в ней папки с работами")
     parser.add_argument("--csv", metavar="ФАЙЛ", help="таблица группы (class.csv), рядом обзор")
+    parser.add_argument("--pack", metavar="ФАЙЛ", help="записать эту программу в один файл .pyz")
     how_many = "сколько работ сразу (сколько есть процессорных ядер)"
     parser.add_argument("--jobs", metavar="N", type=language.whole_number, help=how_many)
     return parser
@@ -57,6 +62,8 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     if options.only and options.only not in ORDER:
         return complain(f"--only {options.only}: такой проверки нет. Есть: {', '.join(ORDER)}.")
+    if options.pack:
+        return pack(Path(options.pack))
     folder = Path(options.class_ or options.folder or ".")
     try:
         os.listdir(folder)
@@ -72,24 +79,41 @@ def main(arguments: list[str]) -> int:
     return group.run(folder, options) if options.class_ else one(folder, options)
 
 
+def pack(target: Path) -> int:
+    """Write the checker and the guides that it points at into one file; return the exit status."""
+    try:
+        if guard.STEPS.is_file():
+            shutil.copy(guard.STEPS, target)
+        else:
+            with tempfile.TemporaryDirectory() as place:
+                parts = [
+                    guard.STEPS / "tools" / f"{name}.py"
+                    for name in ("__init__", "entry", "language")
+                ]
+                parts += (guard.STEPS / "tools" / "check").glob("*.py")
+                pointers = [check.pointer(key) for check in CHECKS.values() for key in check.causes]
+                parts += {guard.STEPS / file for file, _ in pointers}
+                for part in parts:
+                    copied = Path(place, part.relative_to(guard.STEPS))
+                    copied.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(part, copied)
+                start = "tools.check.main:packed"
+                zipapp.create_archive(place, target, "/usr/bin/env python3", start, compressed=True)
+    except OSError as error:
+        return complain(f"{target} не записать: {error.strerror}")
+    print(f"Записано: {target}. Запуск: {program()[0]} {target.name} ПАПКА")
+    return 0
+
+
+def packed() -> None:
+    """Run the checker out of one file."""
+    sys.exit(entry.run("check", lambda: main(sys.argv[1:])))
+
+
 def one(folder: Path, options: argparse.Namespace) -> int:
     """Check one pair; return the exit status."""
-    page = Page(to_screen=options.json != "-")
-
-    def progress(event: dict) -> None:
-        if event.get("id") == options.only or not options.only or event["event"] == "begin":
-            page.event(event)
-
-    try:
-        pair = find.find(folder.resolve(), options.server, options.client)
-    except find.CannotDrive as error:
-        report = trial.report(None, [], error.key, error.text, error.lines, 0)
-        report["folder"] = str(folder.resolve())
-    else:
-        page.line(pair.shown())
-        page.line()
-        report = trial.run(pair, options.only, again(options), progress=progress)
-    page.summary(report, options.only)
+    page = Page(to_screen=options.json != "-", only=options.only)
+    report = trial.run(folder.resolve(), options, again(options), page, guard.wrapper())
     if options.json:
         text = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
         if options.json == "-":
@@ -102,7 +126,7 @@ def one(folder: Path, options: argparse.Namespace) -> int:
 
 def again(options: argparse.Namespace) -> str:
     """Return the command that checks the same pair again."""
-    words = ["py" if os.name == "nt" else "python3", "steps", "check"]
+    words = program()
     if options.folder is not None:
         words.append(options.folder)
     for name in "server", "client":

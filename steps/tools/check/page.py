@@ -1,11 +1,15 @@
 """Shows verdicts: a line or a story for each as they come, a table and a sentence at the end."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
+import zipfile
+from pathlib import Path
 
-from tools.check.asks import first_to_mend
+from tools.check.asks import CHECKS, first_to_mend
+from tools.check.guard import STEPS
 
 GREEN, RED, YELLOW, BOLD, DIM = "32", "31", "33", "1", "2"
 SIGNS = {"pass": ("✓", GREEN), "fail": ("✗", RED), "not_run": ("·", DIM), "more": ("!", YELLOW)}
@@ -13,17 +17,23 @@ WORDS = {"pass": "да", "fail": "нет", "not_run": "не проверено"}
 MORE = "дополнительная, оценку не снижает"
 
 
+def program() -> list[str]:
+    """Return how the checker is started: in the repository, or as one file (--pack)."""
+    python = "py" if os.name == "nt" else "python3"
+    return [python, STEPS.name] if STEPS.is_file() else [python, "steps", "check"]
+
+
 def complain(text: str) -> int:
     """Say in one line what is wrong with the command; return the exit status."""
-    print(f"steps check: {text}", file=sys.stderr)
+    print(f"{' '.join(program()[1:])}: {text}", file=sys.stderr)
     return 2
 
 
 class Page:
     """Standard output, or a text that is kept."""
 
-    def __init__(self, to_screen: bool = True) -> None:
-        self.to_screen, self.text = to_screen, []
+    def __init__(self, to_screen: bool = True, only: str | None = None) -> None:
+        self.to_screen, self.only, self.text = to_screen, only, []
         self.terminal = to_screen and sys.stdout.isatty()
         dumb = os.environ.get("TERM") == "dumb"
         self.live = self.terminal and not dumb  # a line can be written over
@@ -34,6 +44,7 @@ class Page:
             os.system("")  # from now on the console obeys escape sequences
         self.width = max(60, min(100, shutil.get_terminal_size().columns)) if to_screen else 100
         self.waiting = False
+        self.answered: set[tuple[str, str]] = set()
 
     def paint(self, text: str, style: str) -> str:
         """Return a text in a style, if there are styles here."""
@@ -61,11 +72,15 @@ class Page:
 
     # Verdicts
 
-    def event(self, event: dict) -> None:
+    def event(self, kind: str, event: dict) -> None:
         """Show what a trial tells."""
-        if event["event"] == "begin":
+        if kind == "found":
+            self.line(f"Сервер: {event['shown'][0]}")
+            self.line(f"Клиент: {event['shown'][1]}")
+            self.line()
+        elif kind == "begin":
             self.wait(f"{event['id']}: {event['title']}")
-        elif event["event"] == "check":
+        elif kind == "check" and self.only in (None, event["id"]):
             self.check(event)
 
     def check(self, result: dict) -> None:
@@ -77,10 +92,10 @@ class Page:
         note = f" ({note})" if note else ""
         self.line(f"{self.paint(sign, style)} {result['id']:<9} {result['title']}{note}")
         if result["story"]:
-            self.story(result["story"])
+            self.story(result["story"], CHECKS[result["id"]].pointer(result["verdict"]))
 
-    def story(self, story: dict) -> None:
-        """Show the parts of a failure."""
+    def story(self, story: dict, pointer: tuple[str, str]) -> None:
+        """Show the parts of a failure; where there are no guides at hand, also the answer, once."""
         self.part("что сделано", story["typed"][-12:])
         self.part("ожидалось", [story["expected"]])
         for who, lines in story["seen"].items():
@@ -90,6 +105,9 @@ class Page:
             self.verbatim("сервер", story["server_said"])
         self.part("вероятно", [story["cause"]])
         self.part("прочитать", [story["read"]], wrap=False)
+        if STEPS.is_file() and pointer not in self.answered:
+            self.answered.add(pointer)
+            self.verbatim("там сказано", section(zipfile.Path(STEPS, pointer[0]), pointer[1]))
         self.part("повторить", [story["again"]], wrap=False)
         self.line()
 
@@ -108,7 +126,7 @@ class Page:
         for text in lines:
             self.line(f"      | {text}")
 
-    def summary(self, report: dict, only: str | None = None) -> None:
+    def summary(self, report: dict) -> None:
         """Show the table, and what to mend first."""
         if self.text and self.text[-1]:
             self.line()
@@ -132,12 +150,27 @@ class Page:
         if first := first_to_mend(checks):
             title = next(each["title"] for each in checks if each["id"] == first)
             self.line(self.paint(f"Сначала исправьте «{first}»: {title}.", BOLD))
-        elif only:
-            self.line(f"Проверено только «{only}» и то, без чего эта проверка невозможна.")
-        elif report["of"]:
+        elif self.only:
+            self.line(f"Проверено только «{self.only}» и то, без чего эта проверка невозможна.")
+        elif report["of"] and report["score"] == report["of"]:
             skipped = [e["id"] for e in checks if e["graded"] and e["status"] == "not_run"]
             but = f", кроме непроверенных: {', '.join(skipped)}" if skipped else ""
             self.line(self.paint(f"Все основные проверки пройдены{but}.", BOLD))
+
+
+def section(page: Path | zipfile.Path, heading: str) -> list[str]:
+    """Return the lines of a guide below a heading, without the empty ones at the ends."""
+    level, fenced, found = 0, False, []
+    for line in page.read_text("utf-8").splitlines():
+        fenced ^= line.startswith("```")
+        title = None if fenced else re.match("(#+) (.+)", line)
+        if title and level and len(title[1]) <= level:
+            break
+        if level:
+            found.append(line)
+        elif title and title[2] == heading:
+            level = len(title[1])
+    return "\n".join(found).strip("\n").split("\n")
 
 
 def kind_of(result: dict) -> str:

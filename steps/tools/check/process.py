@@ -116,21 +116,16 @@ class Process:
         """Return where its output ends now."""
         return self.total
 
-    def raw(self, since: int = 0) -> str:
-        """Return what it has written since a position, as it came."""
+    def raw(self, since: int = 0, until: int | None = None) -> str:
+        """Return what it has written from one position to another, as it came."""
         with changed:
-            data = bytes(self.output[max(0, since - self.dropped) :])
+            end = None if until is None else max(0, until - self.dropped)
+            data = bytes(self.output[max(0, since - self.dropped) : end])
         return data.decode("utf-8", "replace")
 
-    def lines(self, since: int = 0) -> list[str]:
-        """Return the lines that were drawn since a position; the last one is unfinished."""
-        return draw(self.raw(since))
-
-    def lines_before(self, position: int) -> list[str]:
-        """Return the lines that were drawn up to a position."""
-        with changed:
-            data = bytes(self.output[: max(0, position - self.dropped)])
-        return draw(data.decode("utf-8", "replace"))
+    def lines(self, since: int = 0, until: int | None = None) -> list[str]:
+        """Return the lines that were drawn between two positions; the last one is unfinished."""
+        return draw(self.raw(since, until))
 
     def shows(self, text: str, since: int, seconds: float) -> bool:
         """Wait until `text` is on the screen."""

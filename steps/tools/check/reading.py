@@ -21,7 +21,6 @@ LIBRARY = re.compile(r"[\\/]lib(64)?[\\/]|^<", re.IGNORECASE)
 MARKS = re.compile(r"\s+[~^]+\s*$")
 TRACEBACK = re.compile(r"Traceback .*\n(?:[ \t].*\n)*\S.*")
 AN_ERROR = re.compile(r"\w*(?:Error|Exception)\b|\bErrno\b|\bE[A-Z]{5,}\b")
-NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 LETTER = re.compile(r"[^\W\d_]")
 
 # What a program may ask for. The first pattern that fits decides.
@@ -103,21 +102,21 @@ def visible(raw: str, most: int = 12, folder: str = "") -> list[str]:
     Lines that repeat are counted. Tracebacks keep only what is in `folder`, the student's own code.
     """
     lines = own_frames(raw.replace("\r\n", "\n").split("\n"), folder)
-    written = ("".join(map(written_out, line)) for line in lines if line)
     shown = []
-    for line, repeated in itertools.groupby(written):
-        short = line if len(line) <= 150 else f"{line[:70]} … {line[-30:]}"
+    for line, repeated in itertools.groupby(harmless(line) for line in lines if line):
         count = sum(1 for _ in repeated)
-        shown.append(short if count == 1 else f"{short}   (×{count})")
+        shown.append(shortened(line) if count == 1 else f"{shortened(line)}   (×{count})")
     return shown[-most:]
 
 
-def written_out(character: str) -> str:
-    """Return a character, or how Python writes it where nobody could see it."""
-    code = ord(character)
-    if character in NAMED:
-        return NAMED[character]
-    return f"\\x{code:02x}" if code < 32 or 127 <= code < 160 else character
+def harmless(text: str) -> str:
+    """Return a text as Python writes it: what steers a terminal is written out, not obeyed."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def shortened(line: str) -> str:
+    """Return a line without its middle, if it is long."""
+    return line if len(line) <= 150 else f"{line[:70]} … {line[-30:]}"
 
 
 # Errors
@@ -159,7 +158,8 @@ def own_error(traceback: str, folder: str) -> dict[str, str]:
 
 def told_error(raw: str) -> str:
     """Return the last line in which a program tells of an error by itself, or ""."""
-    told = [line.strip() for line in draw(raw) if AN_ERROR.search(line)]
+    lines = draw(raw)
+    told = [line.strip() for line in lines[:-1] or lines if AN_ERROR.search(line)]
     return told[-1][:150] if told else ""
 
 

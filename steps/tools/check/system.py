@@ -1,6 +1,6 @@
 """What the system tells about processes: who started whom, what they use, which sockets they have.
 
-Linux tells everything in /proc; elsewhere `lsof`, `ps` and `netstat` tell a part of it.
+Only Linux tells it, in /proc. Elsewhere the checks that need it are not made.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -19,6 +18,9 @@ from typing import NamedTuple
 LINUX = sys.platform.startswith("linux")
 STATES = {"0A": "listen", "01": "connected", "08": "left"}  # left: the other side has ended
 CLOSED_HERE = ("04", "05", "06")  # FIN_WAIT1, FIN_WAIT2, TIME_WAIT: this side has closed first
+# A process that has just ended, or that is closed. Any other error stops the check: a program may
+# have bounded how many files the checker can open, to hide what it does.
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 FUTEX = {"x86_64": "202", "aarch64": "98"}.get(platform.machine(), "")  # waits for a lock
 
 
@@ -36,10 +38,22 @@ def processes() -> dict[int, tuple[int, int]]:
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            with contextlib.suppress(*GONE):
+                fields = state_of(folder)
                 found[int(folder.name)] = int(fields[1]), int(fields[3])
     return found
+
+
+def state_of(folder: Path) -> list[str]:
+    """Return the fields of a process or a thread after its name: its state, its parent, ..."""
+    return (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+
+
+def threads(pids: Iterable[int]) -> Iterable[Path]:
+    """Yield the folders in /proc of all threads of these processes (elsewhere: none)."""
+    for pid in pids if LINUX else ():
+        with contextlib.suppress(*GONE):
+            yield from Path(f"/proc/{pid}/task").iterdir()
 
 
 def family(leader: int) -> list[int]:
@@ -57,31 +71,21 @@ def family(leader: int) -> list[int]:
 
 
 def processor_time(pids: list[int]) -> float | None:
-    """Return the seconds in which these processes ran or wanted to (Linux, macOS: ran)."""
+    """Return the seconds in which these processes ran or wanted to (Linux)."""
     if LINUX:
         total = 0
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").glob("*"):
-                with contextlib.suppress(OSError, ValueError):
-                    total += sum(map(int, (task / "schedstat").read_text().split()[:2]))
+        for thread in threads(pids):
+            with contextlib.suppress(*GONE):
+                total += sum(map(int, (thread / "schedstat").read_text().split()[:2]))
         return total / 1e9
-    if os.name != "posix":
-        return None
-    command = ["ps", "-o", "time=", "-p", ",".join(map(str, pids))]
-    total = 0.0
-    for line in subprocess.run(command, capture_output=True, text=True).stdout.split():
-        seconds = 0.0
-        for part in line.split(":"):
-            seconds = seconds * 60 + float(part.replace(",", "."))
-        total += seconds
-    return total
+    return None
 
 
 def memory(pids: Iterable[int]) -> int:
     """Return the bytes of memory that these processes have to themselves, about (Linux)."""
     pages = 0
     for pid in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(*GONE):
             fields = Path(f"/proc/{pid}/statm").read_text().split()
             pages += int(fields[1]) - int(fields[2])
     return pages * 4096
@@ -92,10 +96,9 @@ def waiting_for_locks(pids: list[int]) -> int:
     least = None
     for _ in range(3):
         count = 0
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").glob("*"):
-                with contextlib.suppress(OSError):
-                    count += (task / "syscall").read_text().partition(" ")[0] == (FUTEX or None)
+        for thread in threads(pids):
+            with contextlib.suppress(*GONE):
+                count += (thread / "syscall").read_text().partition(" ")[0] == (FUTEX or None)
         least = count if least is None else min(least, count)
         time.sleep(0.02)
     return least
@@ -104,35 +107,18 @@ def waiting_for_locks(pids: list[int]) -> int:
 def is_held(pid: int) -> bool:
     """Return whether all threads of a process have stopped after SIGSTOP (elsewhere: unknown)."""
     states = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        with contextlib.suppress(OSError):
-            states.append(
-                (task / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-            )
+    for thread in threads([pid]):
+        with contextlib.suppress(*GONE):
+            states.append(state_of(thread)[0])
     return bool(states) and set(states) <= {"T", "t"}
 
 
 # Sockets
 
 
-def sockets(pids: list[int]) -> list[Socket]:
-    """Return the sockets of these processes; an empty list where the system does not tell."""
-    if LINUX:
-        return sockets_of_linux(pids)
-    if os.name == "posix":
-        command = ["lsof", "-nP", "-a", "-iTCP", "-F", "nT", "-p", ",".join(map(str, pids))]
-    else:
-        command = ["netstat", "-ano", "-p", "TCP"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return sockets_of_netstat(told, pids) if os.name == "nt" else sockets_of_lsof(told)
-
-
 def table(pid: int, name: str) -> Iterable[list[str]]:
     """Yield the fields of the rows of /proc/PID/net/tcp, tcp6 or udp."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*GONE):
         for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
             yield line.split()
 
@@ -142,18 +128,18 @@ def port_of(field: str) -> int:
     return int(field.rpartition(":")[2], 16)
 
 
-def sockets_of_linux(pids: list[int]) -> list[Socket]:
-    """Return the sockets that these processes have open."""
+def sockets(pids: list[int]) -> list[Socket]:
+    """Return the sockets that these processes have open (elsewhere: none, it does not tell)."""
     numbers = set()
-    for pid in pids:
-        with contextlib.suppress(OSError):
+    for pid in pids if LINUX else ():
+        with contextlib.suppress(*GONE):
             for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(*GONE):
                     target = os.readlink(descriptor.path)
                     if target.startswith("socket:["):
                         numbers.add(target[8:-1])
     found = set()
-    for name in ("tcp", "tcp6", "udp") if pids else ():
+    for name in ("tcp", "tcp6", "udp") if numbers else ():
         for fields in table(pids[0], name):
             if fields[9] in numbers:
                 state = "udp" if name == "udp" else STATES.get(fields[3], fields[3])
@@ -178,38 +164,6 @@ def address_of(hexadecimal: str) -> str:
     if not any(swapped):
         return "127.0.0.1"
     return socket.inet_ntop(socket.AF_INET if len(swapped) == 4 else socket.AF_INET6, swapped)
-
-
-def sockets_of_lsof(told: str) -> list[Socket]:
-    """Return the sockets in the output of lsof (macOS)."""
-    found, name = [], ""
-    for line in told.splitlines():
-        if line.startswith("n"):
-            name = line[1:]
-        elif line.startswith("TST="):
-            words = {"LISTEN": "listen", "ESTABLISHED": "connected", "CLOSE_WAIT": "left"}
-            own, _, other = name.partition("->")
-            address, _, port = own.rpartition(":")
-            address = "127.0.0.1" if address == "*" else address.strip("[]")
-            remote = other.rpartition(":")[2]
-            if port.isdigit():
-                state = words.get(line[4:], line[4:])
-                found.append(Socket(state, int(port), address, int(remote) if remote else 0))
-    return found
-
-
-def sockets_of_netstat(told: str, pids: list[int]) -> list[Socket]:
-    """Return the sockets in the output of netstat (Windows): its words depend on the language."""
-    found = []
-    for line in told.splitlines():
-        fields = line.split()
-        if len(fields) == 5 and fields[0] == "TCP" and fields[4] in map(str, pids):
-            address, _, port = fields[1].rpartition(":")
-            remote = fields[2].rpartition(":")[2]
-            state = "listen" if remote == "0" else "connected"
-            address = "127.0.0.1" if address in ("0.0.0.0", "[::]") else address.strip("[]")
-            found.append(Socket(state, int(port), address, int(remote)))
-    return found
 
 
 def free_port() -> int:

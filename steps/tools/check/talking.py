@@ -24,9 +24,15 @@ from tools.check.reading import letters_that_came, letters_whole, mark, names, r
 
 STEP1 = ("step1_echo/README.md", "Почему так")
 STEP2 = ("step2_two_user/README.md", "Почему так")
-STEP3 = ("step3_multi_threaded/README.md", "Почему так")
-FRAMES = ("step4_framing_and_exit/README.md", "Ступень 1. Кадры")
-STALLED = ("step4_framing_and_exit/README.md", "Ступень 4. Клиент, который перестал читать")
+STEP3 = "step3_multi_threaded/README.md"
+AUTHOR = (STEP3, "Кто написал")
+NOBODY_WAITS = (STEP3, "Никто не ждёт одного")
+NEWS = (STEP3, "Кто пришёл и кто ушёл")
+ONE_ERROR = (STEP3, "Ошибка одного соединения")
+SAME = (STEP3, "Пустая строка, повтор, занятое имя")
+ENDING = (STEP3, "Выйти и остановить")
+FRAMES = ("step4_framing_and_exit/README.md", "Ступень А. Кадры")
+STALLED = ("step4_framing_and_exit/README.md", "Ступень Г. Клиент, который перестал читать")
 HEARD = "На экране {reader} должна появиться строка {text} от {speaker}."
 CREDIT = {"credit": "сверх задания"}
 
@@ -43,7 +49,8 @@ COMMAND = re.compile(r"\bjoin\b|\broom\b|channel|command|комнат|канал
     {
         "deaf": "Сервер работает, но за 8 секунд не начал слушать порт TCP: возможно, нет вызова "
         "listen, программа ждёт ввода или вид сокета другой (нужны AF_INET и SOCK_STREAM).",
-        "floods": "Сервер без конца пишет в файл: цикл повторяется без ожидания. Проверка "
+        "floods": "Сервер без конца пишет в файл: цикл повторяется без ожидания. Так бывает, когда "
+        "нет вызова listen: accept сразу вызывает исключение, а цикл продолжается. Проверка "
         "остановила запись, когда файл вырос до {size} МБ.",
         "udp": "Сервер открыл сокет UDP (SOCK_DGRAM). Для TCP нужен SOCK_STREAM, а затем listen и "
         "accept.",
@@ -81,10 +88,11 @@ def start(ex: Examiner) -> str | None:
         "after_enter": "Сообщение появляется на экране {reader} только после того, как {reader} "
         "нажимает Enter: пока клиент ждёт ввода (input), он не читает сокет. Вызывайте recv в "
         "отдельном потоке выполнения.",
-        "server_ended": "Сервер завершился, когда подключились клиенты: его последние строки "
-        "показаны выше.",
+        "server_ended": "Сервер завершился, когда подключились клиенты: исключение, которое он не "
+        "перехватил, показано выше.",
     },
     STEP2,
+    {"server_ended": ONE_ERROR},
     waits_for="start",
 )
 def talk(ex: Examiner) -> None:
@@ -165,7 +173,7 @@ def why_nobody_hears(ex: Examiner, failure: Failure) -> Exception:
             "«{mark}».",
         ),
     },
-    STEP3,
+    AUTHOR,
     waits_for="talk",
     explain=False,
     remarks={"by_address": "имён нет, авторов различает адрес или номер"},
@@ -200,7 +208,7 @@ def author(ex: Examiner) -> str | None:
     HEARD,
     {
         "refused": (
-            "Сервер закрыл третье соединение или больше не принимает новые: чат на двоих.",
+            "Сервер закрыл третье соединение или больше не вызывает accept: чат на двоих.",
             "Третий клиент должен подключиться и остаться в чате.",
         ),
         "unheard": "Сервер не читает третье соединение: accept вызывается не в цикле, или на "
@@ -211,7 +219,7 @@ def author(ex: Examiner) -> str | None:
         "locked": "Остальные ждут блокировки, которую никто не освобождает: под блокировкой не "
         "вызывайте recv и не захватывайте её второй раз.",
     },
-    STEP3,
+    NOBODY_WAITS,
     waits_for="talk",
 )
 def third(ex: Examiner) -> None:
@@ -245,7 +253,7 @@ def third(ex: Examiner) -> None:
             "Клиент bob должен остаться в чате: bob только нажал Enter.",
         ),
     },
-    STEP1,
+    SAME,
     waits_for="talk",
     remarks={"leaves": "пустая строка завершает клиент"},
 )
@@ -274,7 +282,7 @@ def empty(ex: Examiner) -> str | None:
         "dropped": "Второе такое же сообщение не пришло: где-то новое сообщение сравнивают с "
         "прежним и повтор отбрасывают. Люди пишут «да» и дважды."
     },
-    STEP3,
+    SAME,
     waits_for="talk",
 )
 def twice(ex: Examiner) -> None:
@@ -291,7 +299,7 @@ def twice(ex: Examiner) -> None:
     "занятое имя не выдаётся второй раз",
     "Второму участнику с именем ann чат должен отказать или дать другое имя.",
     {"same": "Сервер не сравнивает новое имя с именами тех, кто уже в чате."},
-    STEP3,
+    SAME,
     waits_for="third",
     graded=False,
     explain=False,

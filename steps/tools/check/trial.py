@@ -2,10 +2,11 @@
 
 `run` starts that process (in namespaces, where the system has them), bounds its time, and makes
 one report of what it tells. `main` is that process. It tells its events on its standard output,
-a line each: the secret that `run` has given it, then an object of JSON: {"event": "begin", "id":
-...}, {"event": "check", ...}, {"event": "end", "reason_id": ..., "reason": ..., "lines": [...]}.
+a line each: the secret that `run` has given it, then an object of JSON: {"event": "found",
+"shown": ...}, {"event": "begin", "id": ...}, {"event": "check", ...}, {"event": "end", ...}.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,15 +16,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.check import guard, system
 from tools.check.asks import CHECKS, ORDER, needed
 from tools.check.conversation import ClientEnded, ServerEnded
-from tools.check.examiner import Check, Examiner, Failure, NotChecked
-from tools.check.find import CannotDrive, Side, Submission, copy
-from tools.check.reading import visible
+from tools.check.examiner import GONE, Check, Examiner, Failure, NotChecked
+from tools.check.find import CannotDrive, copy, find, moved, words_of
+from tools.check.page import Page
+from tools.check.reading import harmless, visible
 
 VERSION = 2
 MOST_SECONDS = {True: 200, False: 600}  # without namespaces a port may be held for a minute
@@ -35,60 +37,63 @@ running: set[subprocess.Popen] = set()  # the processes of the trials
 
 
 def run(
-    pair: Submission,
-    only: str | None = None,
-    again: str = "",
-    wrapper: list[str] | None = None,
-    progress: Callable[[dict], None] = lambda event: None,
+    folder: Path,
+    options: argparse.Namespace,
+    again: str,
+    page: Page,
+    wrapper: list[str],
+    hidden: Path | None = None,
 ) -> dict:
-    """Check a submission; return the report, in the shape that main.py documents."""
+    """Check a submission and show it on a page; return the report that main.py documents.
+
+    `hidden` is a folder that it shall not see, if there are namespaces: the others' work.
+    """
     began = time.monotonic()
-    wrapper = guard.wrapper() if wrapper is None else wrapper
-    checks, key, reason, lines = {}, "lost", "Проверка прервалась без результата.", []
+    report = {"version": VERSION, "folder": harmless(str(folder)), "server": [], "client": []}
+    checks, end = {}, {"reason_id": "lost", "reason": "Проверка прервалась без результата."}
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
-        settings = {
-            "folder": str(pair.folder),
-            "sides": [
-                {**vars(side), "folder": str(side.folder)} for side in (pair.server, pair.client)
-            ],
-            "sources": pair.sources,
-            "only": only,
-            "again": again,
-            "place": os.path.realpath(place),
-        }
-        for event in events(wrapper, settings):
-            progress(event)
-            if event["event"] == "check":
-                checks[event["id"]] = {key: event[key] for key in event if key != "event"}
-            elif event["event"] == "end":
-                key, reason, lines = event["reason_id"], event["reason"], event["lines"]
-    shown = [checks[name] for name in ORDER if name in checks and only in (None, name)]
-    return report(pair, shown, key, reason, lines, time.monotonic() - began)
+        try:
+            for event in events(wrapper, {
+                "folder": str(folder),
+                "server": options.server and words_of(options.server, folder),
+                "client": options.client and words_of(options.client, folder),
+                "only": options.only,
+                "again": again,
+                "place": os.path.realpath(place),
+                "hidden": [os.path.realpath(hidden)] if hidden else [],
+            }):  # fmt: skip
+                kind = event.pop("event")
+                page.event(kind, event)
+                if kind == "found":
+                    report |= {"server": event["server"], "client": event["client"]}
+                elif kind == "check":
+                    checks[event["id"]] = event
+                elif kind == "end":
+                    end = event
+        except CannotDrive as error:
+            end = ending(error.key, error.text, error.lines)
+    shown = [checks[name] for name in ORDER if name in checks and options.only in (None, name)]
+    report |= scored(shown, end, time.monotonic() - began)
+    page.summary(report)
+    return report
 
 
-def report(
-    pair: Submission | None,
-    checks: list[dict],
-    key: str,
-    reason: str,
-    lines: list[str],
-    seconds: float,
-) -> dict:
-    """Return the report as it stands in the JSON; who could not be driven has no score."""
+def ending(key: str = "", reason: str = "", lines: list[str] | None = None) -> dict:
+    """Return how a trial has ended: without a reason, or why it could not go on to its end."""
+    return {"reason_id": key or None, "reason": reason or None, "last_lines": lines or []}
+
+
+def scored(checks: list[dict], end: dict, seconds: float) -> dict:
+    """Return the report's part on the checks; who could not be driven has no score."""
     graded = [each for each in checks if each["graded"]]
     passed = sum(each["status"] == "pass" for each in graded)
     lost = sum(each["costs"] for each in graded)
+    driven = end["reason_id"] is None
     return {
-        "version": VERSION,
-        "folder": str(pair.folder) if pair else "",
-        "server": pair.server.command if pair else [],
-        "client": pair.client.command if pair else [],
-        "status": 2 if key else 1 if lost else 0,
-        "reason_id": key or None,
-        "reason": reason or None,
-        "last_lines": lines,
-        "score": None if key else passed,
-        "of": None if key else passed + lost,
+        "status": (1 if lost else 0) if driven else 2,
+        **end,
+        "score": passed if driven else None,
+        "of": passed + lost if driven else None,
         "seconds": round(seconds, 1),
         "checks": checks,
     }
@@ -98,7 +103,7 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
     """Start the process of a trial and yield what it tells; end it when its time is over."""
     secret = secrets.token_hex(16)
     inner = subprocess.Popen(
-        [*wrapper, sys.executable, "-c", f"{guard.LOAD} trial; trial.main()"],
+        [*wrapper, *guard.PYTHON, "-c", f"{guard.LOAD} trial; trial.main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=guard.outer_environment(bool(wrapper)),
@@ -116,7 +121,7 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
         for line in inner.stdout:
             said, _, event = line.partition(" ")
             if secrets.compare_digest(said.encode(), secret.encode()):
-                yield json.loads(event)
+                yield harmless_all(json.loads(event))
     except BrokenPipeError:
         pass
     finally:
@@ -129,6 +134,15 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
             inner.kill()
             inner.wait()
         inner.stdout.close()
+
+
+def harmless_all(value: object) -> object:
+    """Return an event whose texts steer no terminal: what programs have written stands in it."""
+    if isinstance(value, dict):
+        return {key: harmless_all(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [harmless_all(each) for each in value]
+    return harmless(value) if isinstance(value, str) else value
 
 
 def close_input(inner: subprocess.Popen) -> None:
@@ -151,11 +165,8 @@ class Trial:
 
     def __init__(self, settings: dict) -> None:
         self.settings = settings
-        sides = [Side(**{**side, "folder": Path(side["folder"])}) for side in settings["sides"]]
-        self.pair = Submission(Path(settings["folder"]), *sides, sources=settings["sources"])
-        self.place = Path(settings["place"])
-        copied = self.pair.moved(self.place / self.pair.folder.name)
-        self.examiner = Examiner(copied, self.place)
+        self.folder, self.place = Path(settings["folder"]), Path(settings["place"])
+        self.copied = self.place / "copy" / self.folder.name
         self.channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.began = time.monotonic()
 
@@ -173,7 +184,7 @@ class Trial:
             "остановлены.",
             "memory": "Программы заняли слишком много памяти и были остановлены.",
         }
-        self.tell("end", reason_id=why, reason=texts[why], lines=[])
+        self.tell("end", **ending(why, texts[why]))
         self.end(0)
 
     def end(self, status: int) -> None:
@@ -189,30 +200,46 @@ class Trial:
 
     def run(self) -> None:
         """Run all checks, or the one that is asked for and those that it waits for."""
-        key, reason, lines = "", "", []
+        end = ending()
         try:
             self.prepare()
             for name in needed(self.settings["only"]):
                 self.tell("begin", id=name, title=CHECKS[name].title)
-                self.tell("check", **self.one(CHECKS[name]))
-        except CannotDrive as error:
-            key, reason, lines = error.key, error.text, error.lines
-        finally:
+                result = self.one(CHECKS[name])
+                if result["graded"] and result["verdict"] == "broken":  # no score then
+                    end = ending("broken", f"Проверка {name} не удалась: {result['note']}.")
+                self.tell("check", **result)
             self.examiner.close()
+        except CannotDrive as error:
+            end = ending(error.key, error.text, error.lines)
+        except Exception as error:
+            end = ending("broken", f"Ошибка самой проверки: {type(error).__name__}: {error}.")
+        with contextlib.suppress(OSError):
             system.end_descendants(everybody=guard.inside())
-        self.tell("end", reason_id=key, reason=reason, lines=lines)
+        self.tell("end", **end)
 
     def prepare(self) -> None:
-        """Copy the submission: whatever the programs change, they change in the copy."""
-        target = self.examiner.pair.folder
-        if not guard.inside():
+        """Copy the submission: whatever the programs change, they change in the copy. Read it."""
+        given = [self.settings["server"], self.settings["client"]]
+        if guard.inside():
+            paths = [Path(word) for words in given for word in words or () if word.startswith("/")]
+            outside = [each.parent for each in paths if not each.is_relative_to(self.folder)]
+            needed = [Path(sys.prefix), Path(sys.base_prefix), *outside]
+            hidden = [*guard.HIDDEN, *self.settings["hidden"]]
+            guard.hide(self.place, hidden, needed, lambda: copy(self.folder, self.copied))
+        else:
             (self.place / "tmp").mkdir()
-            copy(self.pair.folder, target)
-            return
-        words = [*self.pair.server.command, *self.pair.client.command]
-        paths = [Path(word).parent for word in words if Path(word).is_absolute()]
-        prefixes = [Path(sys.prefix), Path(sys.base_prefix)]
-        guard.hide(self.place, [*prefixes, *paths], lambda: copy(self.pair.folder, target))
+            copy(self.folder, self.copied)
+        pair = find(
+            self.copied, *(words and moved(words, self.folder, self.copied) for words in given)
+        )
+        self.tell(
+            "found",
+            shown=[pair.server.shown(), pair.client.shown()],
+            server=moved(pair.server.command, self.copied, self.folder),
+            client=moved(pair.client.command, self.copied, self.folder),
+        )
+        self.examiner = Examiner(pair, self.place)
 
     def one(self, check: Check) -> dict:
         """Run a check; return its result as it stands in the JSON."""
@@ -225,8 +252,9 @@ class Trial:
         result |= {"verdict": "", "note": "", "waits_for": None, "story": None, "costs": False}
         try:
             if check.waits_for and check.waits_for not in ex.passed:
-                result |= {"waits_for": check.waits_for, "costs": check.waits_for in ex.lost}
-                raise NotChecked("waits", f"сначала должно получиться {check.waits_for}")
+                result["waits_for"] = check.waits_for
+                text = f"сначала должно получиться {check.waits_for}"
+                raise NotChecked("waits", text, check.waits_for in ex.lost)
             if not check.graded and time.monotonic() - self.began > FOR_MORE:
                 raise NotChecked("no_time", "проверка и так длилась долго")
             remark = check.run(ex)
@@ -237,14 +265,14 @@ class Trial:
             ex.photograph(failure)
             result |= {"status": "fail", "verdict": failure.verdict, "costs": True}
             result["story"] = self.story(check, failure)
-        except NotChecked as error:
-            result |= {"verdict": error.key, "note": error.text}
-        except (ServerEnded, ClientEnded):
-            note = "сервер или клиент не запустились ещё раз"
-            result |= {"verdict": "server_gone", "note": note}
-        except (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
-            note = f"сама проверка не сработала ({type(error).__name__}: {error})"
-            result |= {"verdict": "broken", "note": f"{note}; это ошибка проверки"}
+        except (NotChecked, ServerEnded, ClientEnded) as error:
+            why = error if isinstance(error, NotChecked) else NotChecked(*GONE)
+            result |= {"verdict": why.key, "note": why.text, "costs": why.costs}
+        except CannotDrive:
+            raise
+        except Exception as error:  # the checker's own, but a program may have caused it
+            note = f"ошибка самой проверки ({type(error).__name__}: {error})"
+            result |= {"verdict": "broken", "note": note}
         if result["costs"]:
             ex.lost.add(name)
         failed = result["status"] != "pass" and not result["waits_for"]
@@ -259,10 +287,12 @@ class Trial:
             cause, expected = cause
         cause = cause.format(**failure.values)
         if check.explain and failure.reason and failure.verdict not in PRECISE:
-            cause = failure.reason
+            # A newcomer's verdict adds what has become of the loop around `accept`.
+            alone = failure.explained and not failure.verdict.endswith("newcomer")
+            cause = failure.reason if alone else f"{failure.reason} {cause}"
         most = 3 if check.name == "stalled" else 12  # lines of one letter tell nothing
-        folder = str(self.examiner.pair.folder)
-        file, heading = check.read
+        folder = str(self.copied)
+        file, heading = check.pointer(failure.verdict)
         return {
             "typed": failure.typed,
             "expected": expected.format(**failure.values),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PAIRS = Path(__file__).parent / "pairs"
+PAIRS = Path(__file__).parents[1] / "pairs"
 IDS = (
     *("start", "talk", "author", "third", "joined", "left", "silent", "idle", "survives"),
     *("empty", "twice", "word", "stop", "restart"),

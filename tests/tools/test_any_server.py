@@ -14,7 +14,7 @@ from marks import posix_only
 from properties import PROPERTIES
 from tools.harness import DEADLINE, STEPS
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 OTHERS = TESTS / "other_servers"
 EVERY_STEP = TESTS / "test_every_step.py"
 

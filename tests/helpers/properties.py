@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "steps"))
 
 from tools import entry
 from tools.harness import STEPS, Chat, NotAsTold

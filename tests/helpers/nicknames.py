@@ -32,6 +32,7 @@ SAME = {
     "capital letters": ("ann", "ANN"),
     "white space around": ("ann", " Ann "),
     "sharp s": ("straße", "STRASSE"),
+    "sharp s, the other way round": ("STRASSE", "straße"),
     "Cyrillic capital letters": ("йод", "ЙОД"),
     "capital letters of full width": ("Ａｎｎ", "ａｎｎ"),
 }

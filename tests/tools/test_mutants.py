@@ -27,7 +27,7 @@ def test_there_are_faults_enough_of_every_step_with_names_of_their_own():
 
 
 def test_the_script_tells_what_notices_a_fault():
-    script = Path(__file__).parent / "mutants.py"
+    script = Path(__file__).parents[1] / "mutants.py"
     done = subprocess.run(
         [sys.executable, str(script), "--only", "1: text for bytes"],
         capture_output=True,

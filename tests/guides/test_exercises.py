@@ -25,7 +25,7 @@ from solutions import (
     wrong_names,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LONG, SHORT = "4", "0.4"  # how long a test waits: what comes may come late, or will not come
 
 
@@ -112,6 +112,16 @@ def test_a_verdict_tells_where_the_servers_own_code_failed(exercise, tmp_path):
     told = verdict.partition("написал в stderr:")[2].partition("\nИтог")[0]
     assert f'{name}", line {number}, in {function}\n' in told, verdict
     assert f"Error: {error}" in told, verdict
+    guide = (step_of(exercise) / "README.md").read_text("utf-8")
+    [heading] = re.findall(r"^Задание и подсказки: .*/README\.md, «(.+)»\.$", verdict, re.M)
+    assert heading.startswith(exercise.replace("_", "."))
+    assert re.search(rf"^##+ (Упражнение )?{re.escape(heading)}$", guide, re.M)
+
+
+def test_a_verdict_shows_an_empty_message(tmp_path):
+    write(solved("4_1_c"), tmp_path / "wrong")
+    verdict = run(["4_1"], tmp_path / "wrong", "-n", "0", "-k", "test_an_empty_frame").stdout
+    assert "отправляет ''\n" in verdict, verdict
 
 
 def test_an_exercise_that_nobody_has_asked_for_is_skipped_and_says_how_to_ask(tmp_path):
@@ -128,9 +138,8 @@ def test_each_guide_has_two_exercises_at_least_and_names_what_belongs_to_each():
         guide = (step_of(exercise) / "README.md").read_text("utf-8")
         section = guide.partition("\n## Упражнения\n")[2].partition("\n## ")[0]
         assert len(re.findall(r"^### ", section, re.M)) >= 2
-        [task] = re.findall(
-            rf"^### {exercise.replace('_', '.')}\. (?:(?!^##).)+", section, re.M | re.S
-        )
+        heading = rf"^##+ (?:Упражнение )?{exercise.replace('_', '.')}\. "
+        [task] = re.findall(rf"{heading}(?:(?!^##).)+", guide, re.M | re.S)
         assert f"tests/exercises/test_{exercise}.py" in task
         assert f"](../../tests/exercises/{exercise}.diff)" in task
         assert "<details>" in task

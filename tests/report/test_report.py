@@ -27,7 +27,7 @@ import runs
 from facts import Problem
 from text import Report
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "report/report.md").read_text("utf-8")
 COPIED = ("steps", "tests", "report", "notebooks", ".pytest.ini", "README.md")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "pairs", "*.gz", ".ipynb_checkpoints")

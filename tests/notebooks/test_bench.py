@@ -15,7 +15,7 @@ from bench import load, processors, report, stats, suite
 from bench.dialects import DIALECTS
 from bench.servers import SERVERS, running
 
-BENCH = Path(__file__).parent.parent / "notebooks" / "bench"
+BENCH = Path(__file__).parents[2] / "notebooks" / "bench"
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess:

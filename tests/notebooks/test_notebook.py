@@ -23,7 +23,7 @@ from lab.parameters import Parameters
 from lab.russian import bound
 from run import chosen_folder
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NOTEBOOK = NOTEBOOKS / "broadcast_latency.ipynb"
 RESULTS = NOTEBOOKS / "results"
 FIGURES = (

@@ -27,6 +27,8 @@ VERBS = {
     "connects": "подключается",
     "connects and does not read": "подключается и ничего не читает",
 }
+MESSAGES = ("sends", "gets", "types")  # of these, an empty one is shown, too
+LONG = re.compile(r"\((\d+) long\)$")
 WHO = {"everybody": "тест", "server": "сервер", "client": "клиент"}
 # How the harness puts it, and what a student reads. What is not here stays as it is.
 WORDS = [
@@ -71,8 +73,19 @@ def contract_of(item: pytest.Item) -> tuple[str, str]:
     """Return the topic and the sentence of a test."""
     mark = item.get_closest_marker("contract")
     topic, sentence = mark.args if mark else ("start", item.name)
-    of_exercise = item.path.parent.name == "exercises"  # it may use a test of its step
-    return "exercise" if of_exercise else topic, sentence
+    return "exercise" if exercise_of(item) else topic, sentence  # it may use a test of its step
+
+
+def exercise_of(item: pytest.Item) -> str:
+    """Return the number of the exercise that a test belongs to, such as 3.2; else ""."""
+    name = item.path.stem.removeprefix("test_").replace("_", ".")
+    return name if item.path.parent.name == "exercises" else ""
+
+
+def task(exercise: str, guide: str) -> str:
+    """Return the heading of an exercise in the guide of its step."""
+    text = (STEPS[1].parent.parent / guide).read_text("utf-8")
+    return re.search(rf"^##+ (?:Упражнение )?({re.escape(exercise)}\. .+)$", text, re.M)[1]
 
 
 def order(item: pytest.Item) -> int:
@@ -92,6 +105,7 @@ def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
     return {
         "step": step_of(item),
         "topic": topic,
+        "exercise": exercise_of(item),
         "sentence": sentence,
         "case": case,
         "told": told,
@@ -108,7 +122,8 @@ def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
     events = story.last(who)
     lines = ["..."] if len(events) > MOST_EVENTS else []
     for name, verb, what in events[-MOST_EVENTS:]:
-        words = (WHO.get(name, name), VERBS.get(verb, verb), shown(what) if what else "")
+        message = shown(what) if what or verb in MESSAGES else ""
+        words = (WHO.get(name, name), VERBS.get(verb, verb), LONG.sub(r"(длина \1)", message))
         lines.append(" ".join(words).rstrip())
     if who:
         lines += [f"{WHO.get(who, who)} ожидает {russian(expected)}", f"но: {russian(instead)}"]
@@ -116,13 +131,18 @@ def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
         lines.append(first_line(excinfo))
     if "was closed" in instead:  # a thread that fails says why only after that
         with contextlib.suppress(NotAsTold):
-            wait_until(story.complaints, "", Story(A_MOMENT))
+            wait_until(lambda: has_ended(story.complaints()), "", Story(A_MOMENT))
     for line in story.complaints():
         name, space, rest = line.partition(" ")
         rest = re.sub("^has ended with status", "завершился с кодом", rest)
         rest = rest.replace("wrote to standard error:", "написал в stderr:")
         lines.append(f"{WHO.get(name, name)}{space}{rest}")
     return lines
+
+
+def has_ended(complaints: list[str]) -> bool:
+    """Return whether a traceback is there with its last line, the only one without a margin."""
+    return bool(complaints) and not re.match(r" |Traceback|.* wrote to", complaints[-1])
 
 
 class Verdict:
@@ -170,7 +190,7 @@ class Verdict:
         lines.append(f"Исправьте сначала: {first['sentence']}.")
         guide = f"steps/{STEPS[first['step']].name}/README.md"
         if first["topic"] == "exercise":
-            lines.append(f"Задание и подсказки: {guide}, раздел «Упражнения».")
+            lines.append(f"Задание и подсказки: {guide}, «{task(first['exercise'], guide)}».")
         else:
             lines.append("Что должен делать сервер каждого шага, описано в steps/PROTOCOL.md,")
             lines.append(f"как это устроено — в {guide}.")

@@ -1,6 +1,6 @@
 """The three parts of requirements.txt: which tests need which, what is missing, how large they are.
 
-Run:  python tests/parts.py      the table of sizes in README.md, from what is installed
+Run:  python tests/helpers/parts.py      the table of sizes in README.md, from what is installed
 """
 
 import re
@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "steps"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "steps"))
 
 from tools import entry
 
@@ -17,8 +17,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("parts", error, "tests"))
 
-ROOT = Path(__file__).parent.parent
-NEEDS = {"test_notebook": "notebooks", "test_bench": "notebooks", "test_report": "report"}
+ROOT = Path(__file__).parents[2]
 BEFORE = {"tests": [], "notebooks": [], "report": ["notebooks"]}  # what else a part asks for
 PURPOSE = {
     "tests": "the tests of the steps; the prompt of client 4",
@@ -50,9 +49,9 @@ def why_not(part: str) -> str:
     return ""
 
 
-def needed_by(test_file: str) -> str:
+def needed_by(test_file: Path) -> str:
     """Return the part that a test file needs beside that of the tests; "" if none."""
-    return next((part for start, part in NEEDS.items() if test_file.startswith(start)), "")
+    return test_file.parent.name if test_file.parent.name in ("notebooks", "report") else ""
 
 
 def closure(part: str) -> set[str]:

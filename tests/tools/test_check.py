@@ -1,6 +1,8 @@
 """The checker: what it finds, how it reads screens, and its verdicts on real pairs."""
 
+import argparse
 import csv
+import itertools
 import json
 import os
 import re
@@ -8,17 +10,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tools.check import find, guard, system, trial
+from tools.check import find, group, guard, system, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend, needed
 from tools.check.examiner import ERRORS
-from tools.check.group import harmless
-from tools.check.page import Page
+from tools.check.group import no_formula
+from tools.check.page import Page, section
 from tools.check.reading import (
     bare,
     draw,
@@ -36,8 +40,8 @@ from tools.check.reading import (
     visible,
 )
 
-STEPS = Path(__file__).parents[1] / "steps"
-PAIRS = Path(__file__).parent / "pairs"
+STEPS = Path(__file__).parents[2] / "steps"
+PAIRS = Path(__file__).parents[1] / "pairs"
 # Ports are fixed in the pairs, and several tests run at once: each needs a network of its own.
 isolated = pytest.mark.skipif(not guard.wrapper(), reason="needs namespaces (Linux)")
 
@@ -288,7 +292,7 @@ def test_server_and_client_lie_in_folders_of_their_own(tmp_path):
 def test_a_command_takes_the_place_of_a_guess(tmp_path):
     pair_of(tmp_path, server__py=LISTENING, other__py=LISTENING, client__py=CONNECTING)
     command = find.typed([sys.executable, "other.py", "--port", "1"])
-    pair = find.find(tmp_path, server=command)
+    pair = find.find(tmp_path, server=find.words_of(command, tmp_path))
     assert pair.server.command[-3:] == [str(tmp_path / "other.py"), "--port", "1"]
 
 
@@ -315,10 +319,10 @@ def test_foreign_addresses_in_the_code_are_found(tmp_path):
 
 def test_a_command_with_a_name_is_each_persons_own(tmp_path):
     pair_of(tmp_path, server__py=LISTENING, client__py=CONNECTING)
-    pair = find.find(tmp_path, client="python3 client.py {name}")
+    pair = find.find(tmp_path, client=find.words_of("python3 client.py {name}", tmp_path))
     assert pair.client.command_of(0, "ann")[1:] == [str(tmp_path / "client.py"), "ann"]
-    copied = pair.moved(Path("/copy")).client
-    assert copied.command_of(1, "bob")[1:] == [str(Path("/copy/client.py")), "bob"]
+    copied = find.moved(pair.client.command, tmp_path, tmp_path / "copy")
+    assert copied[1:] == [str(tmp_path / "copy" / "client.py"), "{name}"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs named pipes")
@@ -352,11 +356,45 @@ def test_each_verdict_that_the_code_names_has_its_words_and_each_word_is_named()
     assert set(named) <= known
 
 
-def test_each_pointer_leads_to_a_heading_of_a_page():
-    for check in CHECKS.values():
-        file, heading = check.read
-        page = (STEPS / file).read_text("utf-8")
-        assert re.search(rf"^#+ {re.escape(heading)}$", page, re.M), (check.name, file, heading)
+# A word of each verdict that the answer has, too: below the heading that is pointed at.
+TERMS = {
+    "start": {"deaf": "listen", "floods": "listen", "udp": "SOCK_DGRAM"},
+    "talk": {"silence": "поток", "after_enter": "recv", "server_ended": "исключение"},
+    "author": {"none": "имя", "other": "отправля", "reader": "получателя", "same": "отправителя"},
+    "third": {"refused": "accept", "unheard": "accept", "deaf": "спис"},
+    "joined": {"nothing": "остальным", "not_who": "имя", "late": "вход"},
+    "left": {"nothing": "ConnectionResetError", "not_who": "имя", "late": "recv"},
+    "silent": {"talk": "recv", "newcomer": "accept"},
+    "idle": {"spins": "break", "repeats": "исключени", "always": "блокиру", "prints": 'b""'},
+    "survives": {"killed": "send", "closed": "send", "closed_newcomer": "accept"},
+    "empty": {"mute": 'b""', "ended": "strip"},
+    "twice": {"dropped": "повтор"},
+    "word": {"none": "приветстви", "crashes": "EOFError", "hangs": "daemon=True"},
+    "stop": {"hangs": "shutdown(socket.SHUT_RDWR)"},
+    "restart": {"busy": "SO_REUSEADDR"},
+    "lines": {"glued": "границ", "lost": "recv", "no_author": "границ"},
+    "letters": {"garbled": "декодируется", "ascii": "utf-8", "lost": "recv", "pieces": "границ"},
+    "stalled": {"all": "sendall"},
+    "name": {"same": "имен"},
+    "bare": {"talk": "recv", "newcomer": "accept"},
+    "reset": {"talk": "ConnectionResetError", "newcomer": "accept"},
+}
+for each in "third", "silent", "bare":
+    TERMS[each] |= {"pool": "threading.Thread", "locked": "блокировк"}
+TERMS["word"] |= {"nothing": "уход", "not_who": "имя", "late": "recv"}
+
+
+def test_each_pointer_leads_to_a_heading_below_which_the_answer_stands():
+    assert {name: set(check.causes) for name, check in CHECKS.items()} == {
+        name: set(terms) for name, terms in TERMS.items()
+    }
+    for name, terms in TERMS.items():
+        for verdict, term in terms.items():
+            file, heading = CHECKS[name].pointer(verdict)
+            answer = "\n".join(section(STEPS / file, heading)).casefold()
+            cause = "".join(CHECKS[name].causes[verdict]).casefold()
+            assert term.casefold() in cause, (name, verdict, term)
+            assert term.casefold() in answer, (file, heading, name, verdict, term)
 
 
 def test_no_name_of_the_checker_means_another_thing_elsewhere():
@@ -412,8 +450,7 @@ def test_what_a_check_rests_on_is_run_before_it():
 )
 def test_the_first_cause_is_mended_first(failed, first):
     checks = [
-        {"id": name, "graded": True, "status": "fail" if name in failed else "pass"}
-        for name in ORDER
+        {"id": name, "graded": True, "costs": name in failed, "waits_for": None} for name in ORDER
     ]
     assert first_to_mend(checks) == first
 
@@ -502,6 +539,32 @@ def test_a_program_that_wants_arguments_is_told_how_to_get_them(tmp_path):
     assert (report["score"], report["of"]) == (None, None)
 
 
+def test_help_and_complaints_are_russian():
+    told = checker("-h")
+    assert (told.returncode, told.stderr) == (0, "")
+    ours = {"check", "steps", "server", "client", "only", "json", "class", "csv", "pack", "jobs"}
+    ours |= {"python", "name", "help", "my_server", "my_client", "py", "pyz", "h", "N", "ID", "TCP"}
+    assert set(re.findall(r"[A-Za-z_]+", told.stdout)) <= ours
+    complaint = checker("--only").stderr
+    assert re.sub("[^а-я]", "", complaint) == "нетзначениясправка"
+
+
+@pytest.fixture(scope="module")
+def one_file(tmp_path_factory) -> Path:
+    """The checker as one file, in a folder in which nothing else is."""
+    place = tmp_path_factory.mktemp("packed")
+    told = checker("--pack", "check.pyz", cwd=place)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert os.listdir(place) == ["check.pyz"]
+    return place / "check.pyz"
+
+
+def test_a_file_that_cannot_be_packed_is_one_line(tmp_path):
+    told = checker("--pack", str(tmp_path / "no" / "check.pyz"))
+    assert told.returncode == 2
+    assert len(told.stderr.splitlines()) == 1
+
+
 # Verdicts on real pairs
 
 
@@ -509,8 +572,10 @@ def test_a_program_that_wants_arguments_is_told_how_to_get_them(tmp_path):
 def pair(tmp_path):
     """A function that copies a pair: some of them write into their own folder."""
 
+    numbers = itertools.count(1)
+
     def copy(name: str, **changes: tuple[str, str]) -> Path:
-        folder = shutil.copytree(PAIRS / name, tmp_path / f"{name}-{tmp_path.name}")
+        folder = shutil.copytree(PAIRS / name, tmp_path / f"{name}{next(numbers)}-{tmp_path.name}")
         for file, (old, new) in changes.items():
             path = folder / f"{file}.py"
             text = path.read_text("utf-8")
@@ -526,40 +591,129 @@ def verdict(report: dict, check: str) -> tuple[str, str]:
     return result["status"], result["verdict"]
 
 
+READS = "        name = conn.recv(1024).decode()\n"
+TO_ALL = 'to_all({"type": "msg"'
+QUIET_END = """try:
+        s.send(input().encode())
+    except EOFError:
+        pass"""
+SHOUTS = """\
+import json
+import threading
+
+
+def shout():
+    while True:
+        print("x" * 70)
+
+
+threading.Thread(target=shout, daemon=True).start()
+"""
+
+# A pair, what is changed in it, the check that is run alone, its status and verdict, words of the
+# cause (or of the note).
+CASES = [
+    ("no_receive_thread", {}, "talk", "fail after_enter", ["recv", "Enter"]),
+    ("busy_loop", {}, "idle", "fail spins", ['b""', "break"]),
+    ("no_author", {"client": ("print(", "print(1 / 0, ")}, "talk", "fail silence",
+     ["client.py", "ZeroDivisionError"]),
+    ("no_author", {}, "author", "fail none", []),
+    ("right_json", {"server": ("q.put_nowait(msg)", 'q.put_nowait(msg | {"from": name})')},
+     "author", "fail reader", ["имя получателя"]),
+    ("name_in_accept", {}, "silent", "fail newcomer", ["accept"]),
+    ("lock_twice", {"server": (READS, f"        with lock:\n    {READS}")},
+     "silent", "fail locked", ["захваченной блокировкой"]),
+    ("pool_full", {}, "silent", "fail pool", ["пул"]),
+    ("two_only", {}, "silent", "not_run waits", ["third"]),
+    ("left_not_told", {}, "left", "fail nothing", ['b""']),
+    ("left_told_late", {}, "left", "fail late", ["recv"]),
+    ("left_but_not_who", {}, "left", "fail not_who", []),
+    ("reset_untold", {}, "left", "fail nothing", []),
+    ("empty_with_time", {}, "left", "fail", []),  # never, or late: a reset comes when it comes
+    ("lock_twice", {}, "left", "fail nothing", ["ждёт блокировку", "второй раз"]),
+    ("no_word", {}, "left", "pass by_address", []),
+    ("right_json", {}, "left", "pass", []),
+    ("name_not_sent", {}, "joined", "fail not_who", []),
+    ("client_cannot_end", {}, "word", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
+    ("left_told_late", {}, "word", "fail late", []),
+    ("no_daemon", {}, "stop", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
+    ("right_json", {}, "stop", "pass", []),
+    ("right_json", {"server": (TO_ALL, f'msg["text"] < "hello104" and {TO_ALL}')},
+     "stop", "not_run unsteady", []),
+    ("no_reuse", {}, "restart", "fail busy", ["SO_REUSEADDR"]),
+    ("two_only", {}, "third", "fail unheard", []),
+    ("reset_ends_server", {}, "survives", "fail killed", []),
+    ("close_ends_server", {}, "survives", "fail closed",
+     ["KeyError", "server.py", "name = users[c]"]),
+    ("changed_while_walked", {}, "survives", "fail killed",
+     ["dictionary changed size", "list(clients)"]),
+    ("lock_kept", {}, "survives", "fail closed",
+     ["IndexError: list index out of range", "with lock"]),
+    ("closed_in_list", {}, "survives", "fail killed",
+     ["[Errno 9] Bad file descriptor", "остался в списке"]),
+    ("dead_kept", {}, "survives", "pass kept", []),
+    ("error_again_and_again", {}, "idle", "fail repeats",
+     ["«Ошибка: [Errno 9] Bad file descriptor»"]),
+    ("right_json", {"server": ("import json", SHOUTS)}, "idle", "fail", []),
+    ("empty_ends", {}, "empty", "fail mute", ['b""']),
+    ("repeat_dropped", {}, "twice", "fail dropped", []),
+    ("silent_connection", {}, "bare", "fail newcomer", []),
+    ("greeting_in_accept", {}, "reset", "fail talk", []),
+    ("right_json", {"server": ("s = socket.create_server", "input()\ns = socket.create_server")},
+     "start", "pass enter", ["Enter"]),
+    ("left_told_late", {"client": ('message.encode("utf-8")', 'message.encode("ascii")')},
+     "letters", "fail ascii", ["utf-8"]),
+]  # fmt: skip
+BATCHES = 5
+
+
 @isolated
-@pytest.mark.parametrize(
-    ("name", "check", "wanted"),
-    [
-        ("no_receive_thread", "talk", ("fail", "after_enter")),
-        ("busy_loop", "idle", ("fail", "spins")),
-        ("no_author", "author", ("fail", "none")),
-        ("name_in_accept", "silent", ("fail", "newcomer")),
-        ("left_not_told", "left", ("fail", "nothing")),
-        ("left_told_late", "left", ("fail", "late")),
-        ("left_but_not_who", "left", ("fail", "not_who")),
-        ("name_not_sent", "joined", ("fail", "not_who")),
-        ("client_cannot_end", "word", ("fail", "hangs")),
-        ("no_daemon", "stop", ("fail", "hangs")),
-        ("no_reuse", "restart", ("fail", "busy")),
-        ("two_only", "third", ("fail", "unheard")),
-        ("reset_untold", "left", ("fail", "nothing")),
-        ("reset_ends_server", "survives", ("fail", "killed")),
-        ("error_again_and_again", "idle", ("fail", "repeats")),
-        ("empty_ends", "empty", ("fail", "mute")),
-        ("repeat_dropped", "twice", ("fail", "dropped")),
-        ("pool_full", "silent", ("fail", "pool")),
-        ("silent_connection", "bare", ("fail", "newcomer")),
-        ("greeting_in_accept", "reset", ("fail", "talk")),
-        ("dead_kept", "survives", ("pass", "kept")),
-        ("left_told_late", "word", ("fail", "late")),
-        ("right_json", "left", ("pass", "")),
-        ("right_json", "stop", ("pass", "")),
-    ],
-)
-def test_one_check_alone_gives_its_verdict(pair, name, check, wanted):
-    report = report_on(pair(name), "--only", check)
-    assert [each["id"] for each in report["checks"]] == [check]
-    assert verdict(report, check) == wanted
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_one_check_alone_gives_its_verdict_and_its_cause(pair, batch):
+    """Several at once: a checker waits, most of the time."""
+    cases = CASES[batch::BATCHES]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        folders = [pair(name, **changes) for name, changes, *_ in cases]
+        checks = [check for _, _, check, *_ in cases]
+        reports = list(pool.map(lambda *of: report_on(of[0], "--only", of[1]), folders, checks))
+    found, wanted = {}, {}
+    for (name, changes, check, told, words), report in zip(cases, reports, strict=True):
+        [result] = report["checks"]
+        assert result["id"] == check
+        said = result["story"]["cause"] if result["story"] else result["note"]
+        key = (name, check, *changes)
+        shown = f"{result['status']} {result['verdict']}".strip()
+        shown = told if told == result["status"] == "fail" else shown
+        found[key] = shown, [word in said for word in words]
+        wanted[key] = told, [True for _ in words]
+    assert found == wanted
+
+
+def packed(one_file: Path, *args: str, cwd: Path) -> str:
+    """Return what the one file says, run without the repository and with an empty environment."""
+    command = [sys.executable, "-I", str(one_file), *args]
+    told = subprocess.run(command, capture_output=True, encoding="utf-8", env={}, cwd=cwd)
+    assert told.stderr == ""
+    return told.stdout
+
+
+@isolated
+def test_one_file_is_enough_to_check_and_carries_the_answers(one_file, pair, tmp_path):
+    folder = pair("no_author")
+    told = packed(one_file, folder.name, "--only", "author", cwd=tmp_path)
+    assert f"python3 check.pyz {folder.name} --only author" in told
+    [check] = [each for each in CHECKS.values() if each.name == "author"]
+    answer = section(STEPS / check.read[0], check.read[1])
+    assert "\n".join(f"      | {line}".rstrip() for line in answer) in told
+
+
+@isolated
+def test_one_file_is_enough_to_check_a_class(one_file, pair, tmp_path):
+    pair("udp")
+    assert "Работ: 1." in packed(one_file, "--class", ".", cwd=tmp_path)
+    [text] = (tmp_path / "class-texts").iterdir()
+    assert "SOCK_DGRAM" in text.read_text("utf-8")
+    assert "там сказано" in text.read_text("utf-8")
 
 
 @isolated
@@ -577,52 +731,6 @@ def test_a_failure_is_a_story_in_five_parts_that_can_be_run_again(pair):
 
 
 @isolated
-def test_a_flood_of_empty_messages_with_a_time_is_no_news(pair):
-    report = report_on(pair("empty_with_time"), "--only", "left")
-    assert verdict(report, "left")[0] == "fail"  # never, or late: a reset comes when it comes
-
-
-@isolated
-@pytest.mark.parametrize(
-    ("name", "check", "words"),
-    [
-        ("close_ends_server", "survives", ["KeyError", "server.py", "name = users[c]"]),
-        ("changed_while_walked", "survives", ["dictionary changed size", "list(clients)"]),
-        ("lock_twice", "left", ["ждёт блокировку", "второй раз"]),
-        ("lock_kept", "survives", ["IndexError: list index out of range", "with lock"]),
-        ("closed_in_list", "survives", ["[Errno 9] Bad file descriptor", "остался в списке"]),
-        ("error_again_and_again", "idle", ["«Ошибка: [Errno 9] Bad file descriptor»"]),
-        ("client_cannot_end", "word", ["shutdown(socket.SHUT_RDWR)"]),
-        ("no_daemon", "stop", ["shutdown(socket.SHUT_RDWR)"]),
-        ("no_word", "left", []),
-    ],
-)
-def test_the_cause_is_specific(pair, name, check, words):
-    report = report_on(pair(name), "--only", check)
-    [result] = report["checks"]
-    for word in words:
-        assert word in result["story"]["cause"]
-    if not words:
-        assert result["status"] == "pass"
-
-
-@isolated
-def test_a_name_of_the_recipient_is_told_as_such(pair):
-    folder = pair("right_json", server=("q.put_nowait(msg)", 'q.put_nowait(msg | {"from": name})'))
-    report = report_on(folder, "--only", "author")
-    assert verdict(report, "author") == ("fail", "reader")
-    assert "имя получателя" in report["checks"][0]["story"]["cause"]
-
-
-@isolated
-def test_a_name_that_is_read_with_a_lock_held_is_told_as_such(pair):
-    reads = "        name = conn.recv(1024).decode()\n"
-    folder = pair("lock_twice", server=(reads, f"        with lock:\n    {reads}"))
-    report = report_on(folder, "--only", "silent")
-    assert verdict(report, "silent") == ("fail", "locked")
-
-
-@isolated
 @pytest.mark.parametrize("way", ["Bye!", "quit()", "__out", "хватит"])
 def test_words_that_the_client_names_are_tried_first(pair, way):
     folder = pair("right_json", client=("/выход", way))
@@ -636,17 +744,10 @@ def test_words_that_the_client_names_are_tried_first(pair, way):
 
 @isolated
 def test_of_words_to_leave_it_is_told_which_were_tried(pair):
-    report = report_on(pair("no_word", client=("s.send(input().encode())", QUIET_END)))
-    [word] = [each for each in report["checks"] if each["id"] == "word"]
-    assert (word["status"], word["verdict"]) == ("fail", "none")
+    folder = pair("no_word", client=("s.send(input().encode())", QUIET_END))
+    [word] = report_on(folder, "--only", "word")["checks"]
     assert "не найдено" in word["story"]["cause"]
     assert "/quit, exit" in "".join(word["story"]["typed"])
-
-
-QUIET_END = """try:
-        s.send(input().encode())
-    except EOFError:
-        pass"""
 
 
 @isolated
@@ -658,23 +759,6 @@ def test_a_client_that_waits_is_not_said_to_have_ended(pair):
 
 
 WAITS = "import time\ntime.sleep(60)\nsock = socket.create_connection"
-
-
-@isolated
-def test_a_server_that_waits_for_enter_is_driven_and_told_so(pair):
-    listens = "s = socket.create_server"
-    report = report_on(
-        pair("right_json", server=(listens, f"input()\n{listens}")), "--only", "start"
-    )
-    assert verdict(report, "start") == ("pass", "enter")
-    assert "Enter" in report["checks"][0]["note"]
-
-
-@isolated
-def test_a_lost_message_is_not_blamed_on_the_stop(pair):
-    sends = 'to_all({"type": "msg"'
-    folder = pair("right_json", server=(sends, f'msg["text"] < "hello104" and {sends}'))
-    assert verdict(report_on(folder, "--only", "stop"), "stop") == ("not_run", "unsteady")
 
 
 @isolated
@@ -696,25 +780,12 @@ def test_one_check_alone_does_not_say_that_all_works(pair):
 
 
 @isolated
-def test_letters_that_the_encoding_does_not_know_are_told_apart(pair):
-    folder = pair("left_told_late", client=('message.encode("utf-8")', 'message.encode("ascii")'))
-    assert verdict(report_on(folder, "--only", "letters"), "letters") == ("fail", "ascii")
-
-
-@isolated
 def test_a_chat_that_wants_commands_cannot_be_checked(pair):
     said = "b'Use /join ROOM first\\n'"
     folder = pair("no_author", server=("send_to_all(text, conn)", f"conn.sendall({said})"))
     report = report_on(folder, "--only", "talk")
     assert (report["status"], report["reason_id"]) == (2, "command")
     assert "/join" in report["reason"]
-
-
-@isolated
-def test_what_waits_for_a_check_that_fails_is_not_run(pair):
-    report = report_on(pair("two_only"), "--only", "silent")
-    assert verdict(report, "silent") == ("not_run", "waits")
-    assert report["checks"][0]["waits_for"] == "third"
 
 
 EXPECTED = json.loads((PAIRS / "expected.json").read_text("utf-8"))
@@ -776,6 +847,40 @@ def test_there_are_colours_on_a_terminal_unless_they_are_unwanted(pair, environm
     assert "✓" in written
 
 
+@pytest.mark.parametrize(("costs", "of"), [(False, 1), (True, 2)])
+def test_a_reason_of_the_system_costs_nothing_and_one_of_the_programs_a_point(costs, of):
+    checks = [
+        {"graded": True, "status": "pass", "costs": False},
+        {"graded": True, "status": "not_run", "costs": costs},
+    ]
+    report = trial.scored(checks, trial.ending(), 1.0)
+    assert (report["score"], report["of"]) == (1, of)
+
+
+@pytest.mark.skipif(not system.LINUX, reason="needs namespaces (Linux)")
+@pytest.mark.parametrize(("wrapper", "jobs"), [(["unshare"], 7), ([], 1)])
+def test_as_many_works_at_once_as_there_are_processors_if_they_are_kept_apart(
+    tmp_path, monkeypatch, wrapper, jobs
+):
+    (tmp_path / "works" / "ann").mkdir(parents=True)
+    made = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int) -> None:
+            made.append(workers)
+            super().__init__(1)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(7)))
+    monkeypatch.setattr(group, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(guard, "wrapper", lambda: wrapper)
+    driven = trial.scored([], trial.ending("lost", "no"), 0.0)
+    monkeypatch.setattr(trial, "run", lambda *args: driven)
+    options = argparse.Namespace(csv=None, jobs=None, only=None, server=None, client=None)
+    assert group.run(Path("works"), options) == 0
+    assert made == [jobs]
+
+
 def test_what_was_not_run_is_not_said_to_have_passed():
     def result(name: str, status: str) -> dict:
         verdict = {"id": name, "title": name, "graded": True, "status": status, "note": ""}
@@ -783,7 +888,7 @@ def test_what_was_not_run_is_not_said_to_have_passed():
 
     page = Page(to_screen=False)
     checks = [result("start", "pass"), result("idle", "not_run")]
-    page.summary(trial.report(None, checks, "", "", [], 1.0))
+    page.summary(trial.scored(checks, trial.ending(), 1.0))
     assert page.text[-1] == "Все основные проверки пройдены, кроме непроверенных: idle."
 
 
@@ -875,12 +980,20 @@ def test_a_class_leaves_nothing_behind_and_nothing_changed(lesson):
 
 
 def test_a_cell_is_no_formula():
-    assert harmless("=1+1") == "'=1+1"
-    assert harmless("ann") == "ann"
-    assert harmless(13) == 13
+    assert no_formula("=1+1") == "'=1+1"
+    assert no_formula("ann") == "ann"
+    assert no_formula(13) == 13
 
 
 # Hostile programs
+
+
+def test_passwords_in_the_environment_are_kept_from_the_programs(monkeypatch, tmp_path):
+    monkeypatch.setenv("MY_API_TOKEN", "1234")
+    monkeypatch.setenv("MY_LANGUAGE", "ru")
+    environment = guard.environment(True, tmp_path)
+    assert "MY_API_TOKEN" not in environment
+    assert environment["MY_LANGUAGE"] == "ru"
 
 
 @pytest.fixture
@@ -913,6 +1026,135 @@ def test_a_score_cannot_be_forged(hostile, tmp_path, way):
     assert "forged" not in (STEPS / "tools" / "check" / "trial.py").read_text("utf-8")
 
 
+STANDS_IN = """\
+import os
+open(os.environ["HOME"] + "/forged.txt", "w").write("forged")
+raise SystemExit("forged")
+"""
+
+
+def test_no_module_in_a_submission_stands_in_for_one_of_the_checker(pair, tmp_path):
+    folder = pair("ends_at_once")
+    (folder / "tools").mkdir()
+    for name in "json.py", "socket.py", "sitecustomize.py", "tools/__init__.py":
+        (folder / name).write_text(STANDS_IN)
+    home = tmp_path / "home"
+    home.mkdir()
+    for environment in {}, {"CHAT_CHECK_NO_NAMESPACES": "1"}:
+        environment |= {"HOME": str(home)}
+        server = find.typed([sys.executable, "-c", "print('hi')"])
+        told = checker(".", "--server", server, cwd=folder, **environment)
+        assert (told.returncode, told.stderr) == (2, "")
+        assert "Сервер сразу завершился" in told.stdout
+    assert list(home.iterdir()) == []
+
+
+@isolated
+def test_who_bounds_the_checker_gets_no_score(pair):
+    """A program may lower the limits of the checker's process, so that it sees nothing."""
+    bounds = "import json, resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (5, 5))"
+    report = report_on(pair("busy_loop", server=("import socket", f"{bounds}\nimport socket")))
+    assert (report["reason_id"], report["score"]) == ("broken", None)
+
+
+BOUNDED = """\
+import os, resource
+from tools.check import system
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+for look in system.sockets, system.processor_time, system.waiting_for_locks:
+    try:
+        print(look([os.getpid()]))
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(not system.LINUX, reason="needs /proc (Linux)")
+def test_what_cannot_be_looked_at_is_not_taken_for_nothing():
+    told = subprocess.run(
+        [sys.executable, "-c", BOUNDED], capture_output=True, encoding="utf-8", cwd=STEPS
+    )
+    assert told.stdout.split("\n") == [*["Too many open files"] * 3, ""]
+
+
+@isolated
+def test_who_does_not_start_a_second_time_loses_what_could_not_be_checked(pair):
+    once = "open('count', 'a').write('x')\nif len(open('count').read()) > 1: raise SystemExit\n"
+    folder = pair("no_author", server=("import socket", f"{once}import socket"))
+    report = report_on(folder, "--only", "talk")
+    assert verdict(report, "talk") == ("not_run", "server_gone")
+    assert (report["score"], report["of"]) == (0, 1)
+    assert first_to_mend(report["checks"]) == "talk"
+
+
+def test_a_submission_made_to_be_long_is_found_or_refused_at_once(tmp_path):
+    began = time.monotonic()
+    for number in range(find.MOST_FILES - 3):
+        imports = "".join(f"import module{each}\n" for each in range(find.MOST_FILES))
+        (tmp_path / f"module{number}.py").write_text(imports)
+    (tmp_path / "server.py").write_text("\n" * (find.MOST_BYTES - 1000) + LISTENING)
+    (tmp_path / "client.py").write_text(CONNECTING)
+    with (tmp_path / "client_old.py").open("wb") as file:
+        file.truncate(1 << 40)  # it has no bytes on the disk
+    assert find.find(tmp_path).client.command[-1] == str(tmp_path / "client.py")
+    with pytest.raises(find.CannotDrive, match="too_big"):
+        find.copy(tmp_path, tmp_path.with_name("copy"))
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_a_link_to_a_file_elsewhere_is_no_source(tmp_path):
+    (tmp_path / "others.py").write_text(LISTENING)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "server.py").symlink_to(tmp_path / "others.py")
+    with pytest.raises(find.CannotDrive, match="no_server"):
+        find.find(tmp_path / "work")
+
+
+STEALS = """\
+with open({other!r}) as file:
+    exec(file.read())
+listen()
+"""
+
+
+@isolated
+def test_nobody_can_start_the_work_of_another():
+    # Not in the folder for temporary files: that is hidden from all programs anyway.
+    with tempfile.TemporaryDirectory(prefix=".class-", dir=STEPS.parent) as place:
+        works = Path(place, "works")
+        shutil.copytree(PAIRS / "ends_at_once", works / "other")
+        thief = shutil.copytree(PAIRS / "no_author", works / "thief") / "server.py"
+        thief.write_text(STEALS.format(other=str(works / "other" / "server.py")))
+        checker("--class", "works", cwd=Path(place))
+        text = Path(place, "class-texts", "thief.txt").read_text("utf-8")
+    assert "FileNotFoundError" in text
+
+
+SHOUTS_AT_THE_TEACHER = "print('\\x9b2J\\x1b[2Jwiped \\u202e <script>'); raise SystemExit"
+
+
+@isolated
+def test_names_and_output_of_a_class_reach_terminal_table_and_page_as_plain_text(tmp_path):
+    works = tmp_path / "works"
+    names = [b"\x1b[2Jann", b"n" * 255, b"\xff", b"<script>", b"=cmd()", b"two\nlines", b"tmp"]
+    for name in names:
+        shutil.copytree(PAIRS / "no_author", Path(os.fsdecode(os.fsencode(works) + b"/" + name)))
+        server = Path(os.fsdecode(os.fsencode(works) + b"/" + name)) / "server.py"
+        server.write_text(f"import socket  # listen()\n{SHOUTS_AT_THE_TEACHER}\n")
+    (works / "marks-texts").mkdir()  # of an earlier run: nobody's work
+    told = checker("--class", "works", "--csv", "works/marks.csv", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(each.isprintable() for each in told.stdout.split("\n"))
+    rows = rows_of(works / "marks.csv")
+    assert len(rows) == len(names)
+    assert {"\\x1b[2Jann", "\\udcff", "'=cmd()", "two\\nlines"} < set(rows)
+    page = (works / "marks.html").read_text("utf-8")
+    assert "wiped" in page
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|<script", page)
+    assert "wiped" in (works / "marks-texts" / "tmp.txt").read_text("utf-8")
+
+
 def test_the_attack_on_files_works_where_nothing_protects(hostile, tmp_path):
     """So that the test above is one that can fail."""
     (tmp_path / "class.csv").write_text("true")
@@ -933,27 +1175,6 @@ REMOVES = """\
 import os, shutil
 shutil.rmtree(os.path.dirname(os.path.abspath(__file__)))
 raise SystemExit("gone")
-"""
-
-
-@isolated
-def test_output_without_end_ends(pair):
-    folder = pair("right_json", server=("import json", SHOUTS))
-    report = report_on(folder, "--only", "idle")
-    assert verdict(report, "idle")[0] == "fail"
-
-
-SHOUTS = """\
-import json
-import threading
-
-
-def shout():
-    while True:
-        print("x" * 70)
-
-
-threading.Thread(target=shout, daemon=True).start()
 """
 
 

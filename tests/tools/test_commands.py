@@ -1,6 +1,7 @@
 """Every command but those of the steps: one clear line or silence, whatever its surroundings."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import parts
 from tools.harness import DEADLINE
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
 
@@ -25,12 +26,13 @@ def command(line: str, part: str = "tests") -> object:
 COMMANDS = [
     command("steps 1"),
     command("-m steps 1"),
+    command("steps diff 1 2"),
     command("steps wire --help"),
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
     command("report/build.py --help", "report"),
-    command("tests/parts.py", "report"),
-    command("tests/properties.py"),
+    command("tests/helpers/parts.py", "report"),
+    command("tests/helpers/properties.py"),
     command("tests/solutions.py --help"),
     command("tests/soak.py --seconds 1 --users 4"),
 ]
@@ -101,8 +103,8 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         ("notebooks/run.py", "nbformat"),
         ("report/build.py", "pypandoc"),
         ("tests/soak.py", "psutil"),
-        ("tests/properties.py", "pytest"),
-        ("tests/parts.py", "packaging"),
+        ("tests/helpers/properties.py", "pytest"),
+        ("tests/helpers/parts.py", "packaging"),
     ],
 )
 def test_a_package_that_is_missing_is_told_in_one_line(line, package):
@@ -119,7 +121,12 @@ def test_a_package_that_is_missing_is_told_in_one_line(line, package):
 @pytest.mark.parametrize("text", ["many", "nan", "0", "-1"])
 @pytest.mark.parametrize(
     "line",
-    ["steps 1", "tests/soak.py", "tests/properties.py", "-m pytest -n 0 tests/test_framing.py"],
+    [
+        "steps 1",
+        "tests/soak.py",
+        "tests/helpers/properties.py",
+        "-m pytest -n 0 tests/test_framing.py",
+    ],
 )
 def test_a_scale_of_deadlines_that_is_no_number_is_told_in_one_line(line, text):
     told = run_python(*line.split(), CHAT_DEADLINE_SCALE=text)
@@ -148,3 +155,39 @@ def test_the_tour_fits_any_terminal(environment):
     told = run_python("steps", "1", **environment)
     assert told.returncode == 0, told.stdout
     assert told.stderr == ""
+
+
+NAMED = {  # what stays as it is typed, in the help of the tools
+    *("python", "steps", "check", "diff", "probe", "wire", "ru", "en", "client", "server"),
+    *("glue", "cut", "garbage", "order", "stall", "goodbye", "sendall"),
+    *("Enter", "Linux", "macOS", "USR", "Python"),
+}
+
+
+@pytest.mark.parametrize("tool", ["", "diff", "probe", "wire"])
+def test_the_help_of_a_tool_is_russian_wholly(tool):
+    told = run_python("steps", *tool.split(), "-h", LANGUAGE="ru", COLUMNS="80")
+    assert (told.returncode, told.stderr) == (0, "")
+    words = set(re.findall(r"[A-Za-z]{2,}", re.sub(r"--?[a-z-]+", "", told.stdout)))
+    assert words <= NAMED
+    assert re.match(f"запуск: python3 steps {tool}".rstrip(), told.stdout)
+    assert max(map(len, told.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("steps 7", "ШАГ: 7 — возможны: "),
+        ("steps 1 2", "лишнее в команде: 2"),
+        ("steps --no-pause=1", "--no-pause: здесь не нужно значение '1'"),
+        ("steps wire --to 8080", "не хватает: --listen"),
+        ("steps wire --listen", "--listen: нет значения"),
+        ("steps diff 1 9", "9: это не номер шага"),
+        ("steps diff 1 2 x.py", "x.py: такого файла нет"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_told_in_one_line_of_russian(line, told):
+    done = run_python(*line.split(), LANGUAGE="ru")
+    assert done.returncode == 2
+    assert re.match(r"python3 steps[ a-z]*: " + re.escape(told), done.stderr)
+    assert len(done.stderr.splitlines()) == 1
