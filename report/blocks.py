@@ -1,4 +1,4 @@
-"""The blocks that the build writes into report.md: listings, tables, what programs have printed.
+"""The blocks that stand for markers of report.md: listings, tables, questions.
 
 A listing is cut out of the code by the names of its definitions, so that it cannot drift from it.
 """
@@ -7,6 +7,7 @@ import ast
 import inspect
 import itertools
 import sys
+import tomllib
 
 from facts import ROOT, Problem, read, show
 
@@ -16,20 +17,12 @@ HAS_BODY = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 def block(what: str, data: dict) -> str:
     """Return the Markdown that a marker asks for, such as `listing FILE NAME...`."""
-    kind, *words = what.split() or [""]
-    kinds = {
-        "listing": definitions,
-        "file": lambda path: fenced(read(path)),
-        "table": lambda name: table(name, data),
-        "output": lambda name: output(name, data),
-    }
-    if kind not in kinds:
-        raise Problem(f"неизвестный вид метки {kind!r}; есть: {', '.join(kinds)}")
+    kind, *words = what.split()
     try:
-        inspect.signature(kinds[kind]).bind(*words)
+        inspect.signature(KINDS[kind]).bind(data, *words)
     except TypeError:
         raise Problem(f"метка {kind}: не те слова после вида: {' '.join(words)}") from None
-    return kinds[kind](*words)
+    return KINDS[kind](data, *words)
 
 
 def fenced(text: str, language: str = "python") -> str:
@@ -37,14 +30,12 @@ def fenced(text: str, language: str = "python") -> str:
     return f"```{language}\n{text.rstrip()}\n```"
 
 
-def output(name: str, data: dict) -> str:
-    """Return what a program printed when it was run for the report."""
-    if name not in data["runs"]["output"]:
-        raise Problem(f"нет вывода {name!r}: python report/build.py runs")
-    return fenced(data["runs"]["output"][name], "text")
+def file(data: dict, path: str) -> str:
+    """Return a whole file as a block."""
+    return fenced(read(path))
 
 
-def definitions(path: str, name: str, *others: str) -> str:
+def listing(data: dict, path: str, name: str, *others: str) -> str:
     """Return a block with definitions without docstrings; methods under the line of their class."""
     text = read(path)
     try:
@@ -56,9 +47,10 @@ def definitions(path: str, name: str, *others: str) -> str:
     owners = ["", *(each.rpartition(".")[0] for each in (name, *others))]
     for each, (before, owner) in zip((name, *others), itertools.pairwise(owners), strict=True):
         if shown:
-            shown += [""] if owner and owner == before else ["", ""]
+            shown.append("")
         if owner and owner != before:
             shown.append(lines[find(tree, owner, path).lineno])
+            shown += ["    ..."] * each.endswith(".with")  # what comes before it in a function
         node = find(tree, each, path)
         first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
         while lines[first - 1].lstrip().startswith("#"):  # the comment above
@@ -68,12 +60,13 @@ def definitions(path: str, name: str, *others: str) -> str:
 
 
 def find(tree: ast.Module, name: str, path: str) -> ast.stmt:
-    """Return the definition of a function, a class or a constant with a dotted name."""
+    """Return what a dotted name stands for; `main.with` is the first `with` in `main`."""
     place = tree
     for part in name.split("."):
         for node in getattr(place, "body", []):
             targets = getattr(node, "targets", None) or [getattr(node, "target", node)]
-            if part in [getattr(target, "id", getattr(target, "name", "")) for target in targets]:
+            names = [getattr(target, "id", getattr(target, "name", "")) for target in targets]
+            if part in names or (part == "with" and isinstance(node, ast.With)):
                 place = node
                 break
         else:
@@ -91,7 +84,7 @@ def docstrings(tree: ast.Module, lines: list[str]) -> set[int]:
     return found
 
 
-def table(name: str, data: dict) -> str:
+def table(data: dict, name: str) -> str:
     """Return a table as Markdown."""
     if name not in TABLES:
         raise Problem(f"неизвестная таблица {name!r}; есть: {', '.join(TABLES)}")
@@ -102,6 +95,26 @@ def table(name: str, data: dict) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def drawn(variant: str) -> tuple[str, str, str, int]:
+    """Return the question of a variant, its commands, and what a session has to show how often."""
+    questions = tomllib.loads(read("report/variants.toml"))["question"]
+    turn, place = divmod(int(variant) - 1, len(questions))
+    asked = questions[place]
+    n = asked["first"] + asked["distance"] * turn
+    numbers = {"n": n, "bytes": 2 * n + 4}  # a letter of Russian has two, the length four
+    text, commands, proof = (
+        asked[name].format(**numbers) for name in ("text", "commands", "proof")
+    )
+    return text, commands.strip(), proof, n if "times" in asked else 1
+
+
+def question(data: dict) -> str:
+    """Return the question of the student's variant."""
+    variant = data["student"]["variant"]
+    text, commands, *_ = drawn(variant)
+    return f"**Вопрос варианта {variant}.** {text} Команды:\n\n```sh\n{commands}\n```"
+
+
 def properties(data: dict) -> list[list[str]]:
     """Return which step has which property, from the registry that the tests run."""
     sys.path[:0] = [str(ROOT / "steps"), str(ROOT / "tests" / "helpers")]
@@ -109,34 +122,44 @@ def properties(data: dict) -> list[list[str]]:
 
     rows = [["Свойство", *(f"Шаг {step}" for step in STEPS)], ["---", *[":-:"] * len(STEPS)]]
     for prop in PROPERTIES:
-        marks = ("✓" if n >= prop.first else "✗" if n >= prop.applies_from else "–" for n in STEPS)
-        rows.append([prop.russian.replace("*", r"\*"), *marks])
+        marks = ("✓" if n >= prop.first else "✗" if n >= prop.applies_from else "—" for n in STEPS)
+        rows.append([capital(prop.russian).replace("*", r"\*"), *marks])
     return rows
+
+
+def capital(words: str) -> str:
+    """Return words that begin with a capital, as a row of a table does."""
+    return words[:1].upper() + words[1:]
 
 
 def checks(data: dict) -> list[list[str]]:
     """Return what `python3 steps check` says of the pairs of the steps, and of one's own."""
     rows = [["Пара", "Основные", "Дополнительные", "Первая непройденная проверка"], ["---"] * 4]
-    for pair, found in data["runs"]["scores"].items():
+    pairs = {name.replace("step", "Шаг "): of for name, of in data["runs"]["scores"].items()}
+    if own := data["runs"].get("own"):
+        pairs[f"Собственная (`{own['folder']}`)"] = own
+    for pair, found in pairs.items():
         graded = f"{found['passed']} из {found['of']}"
         hints = f"{found['hints']} из {found['of_hints']}"
-        rows.append([pair.replace("step", "Шаг "), graded, hints, found["failed"]])
+        rows.append([pair, graded, hints, capital(found["failed"])])
     return rows
 
 
 def batches(data: dict) -> list[list[str]]:
-    """Return how late chats with batches and without are under load."""
+    """Return how late chats with batches and without are; `≥` where messages are missing."""
 
     def p99(chat: str) -> str:
         words = (f"compared.{chat}.p99{end}_ms ~2" for end in ("", "_low", "_high"))
-        return "{} ({}–{})".format(*(show(word, data) for word in words))
+        at_least = "≥\u00a0" if data["compared"][chat]["lost"] else ""
+        return at_least + "{} ({}–{})".format(*(show(word, data) for word in words))
 
     return [
         ["Сервер", "С пачками", "По одному сообщению"],
         ["---", "--:", "--:"],
-        ["с потоками выполнения (шаг 4)", p99("step4"), p99("single")],
-        ["на `asyncio`", p99("batched"), p99("asyncio")],
+        ["С потоками выполнения (шаг 4)", p99("step4"), p99("single")],
+        ["На `asyncio`", p99("batched"), p99("asyncio")],
     ]
 
 
 TABLES = {"batches": batches, "properties": properties, "checks": checks}
+KINDS = {"listing": listing, "file": file, "table": table, "question": question}

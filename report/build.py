@@ -1,26 +1,22 @@
-"""Собирает отчёт: report.pdf и report.docx из report.md, программ и результатов измерений.
+"""Собирает отчёт из report.md, программ и результатов измерений.
 
-python report/build.py            вписать листинги и числа в report.md, сделать PDF и DOCX
-python report/build.py check      назвать всё, что устарело или неверно; ничего не менять
-python report/build.py final      то же перед сдачей: незаполненные места считаются ошибками
-python report/build.py values     показать всё, что можно назвать в метке value
-python report/build.py runs       заново проверить программы: pytest и python3 steps check
-python report/build.py runs my    проверить пару программ из папки my
-python report/build.py pictures   заново сделать картинки терминалов и диаграммы
-python report/build.py site       сделать страницу report/site/index.html
+python report/build.py            собрать report.pdf и report.docx
+python report/build.py final      то же и назвать всё, чего не хватает для сдачи
+python report/build.py runs my    проверить пару своих программ из папки my
+python report/build.py runs       заново проверить программы шагов: pytest и python3 steps check
+python report/build.py values     показать всё, что можно назвать в метке {{…}}
+python report/build.py diagrams   заново нарисовать диаграммы из файлов .mmd
 """
 
 import argparse
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "steps"))
-sys.dont_write_bytecode = True  # `check` writes nothing at all
 
-from tools import entry  # noqa: E402
+from tools import entry
 
 MISSING = (
     "build: нет библиотеки {}. Установите report/requirements.txt, как показано в README.md, "
@@ -28,39 +24,35 @@ MISSING = (
 )
 
 try:
-    import checks
     import document
     import drawing
     import facts
-    import fill
+    import own
     import pdf
     import runs
     import word
     from facts import REPORT, SOURCE, Problem
+    from text import Report, unprintable
 except ModuleNotFoundError as error:
     sys.stderr = entry.Output(sys.stderr)  # Russian, whatever this system speaks
     sys.exit(MISSING.format(error.name))
 
 PDF, DOCX = REPORT / "report.pdf", REPORT / "report.docx"
-AGAIN = "python report/build.py"
-SITE = (
-    *("--standalone", "--embed-resources", "--toc", "--toc-depth=2", "--mathml"),
-    *(f"--resource-path={REPORT}", f"--css={REPORT / 'site.css'}", "--metadata=lang:ru"),
-)
 
 
 def main() -> int:
     """Do what is asked for; return the exit status."""
-    tasks = {task.__name__: task for task in (build, check, final, values, pictures, site)}
+    tasks = {task.__name__: task for task in (build, final, values, diagrams)}
     tasks["runs"] = runs.make
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("task", nargs="?", choices=tasks, default="build")
-    parser.add_argument("names", nargs="*", help="runs: папка с парой программ; pictures: картинки")
+    parser.add_argument("names", nargs="*", help="runs: папка с парой программ; diagrams: имена")
     options = parser.parse_args()
-    if options.names and options.task not in ("runs", "pictures"):
-        parser.error(f"{options.task}: лишние слова: {' '.join(options.names)}")
+    most = {"runs": 1, "diagrams": 99}.get(options.task, 0)
+    if len(options.names) > most:
+        parser.error(f"{options.task}: лишние слова: {' '.join(options.names[most:])}")
     try:
         problems = tasks[options.task](*options.names)
     except Problem as problem:
@@ -73,50 +65,38 @@ def main() -> int:
 
 
 def build() -> list[str]:
-    """Fill report.md, make the PDF and the DOCX; return what is still wrong."""
-    filled = fill.fill(facts.read(SOURCE))
-    if filled.problems:
-        return filled.problems
-    if filled.stale:
-        print(f"вписано заново мест: {len(filled.stale)}; первое — {filled.stale[0]}")
-    facts.write(SOURCE, filled.text.encode())
-    if absent := list(checks.missing(filled.text)):
-        return absent
-    tree = document.load(filled.text)
-    for path, content in made(tree).items():
-        if not holds(path, content):
-            facts.write(path, content)
-    for line in checks.placeholders(filled.text):
-        print(f"предупреждение: {line}")
-    return [*checks.problems(filled.text, tree.blocks), *runs.outdated()]
-
-
-def made(tree: document.Document) -> dict[Path, bytes]:
-    """Return the PDF and the DOCX of a report."""
-    print("report.pdf и report.docx …", flush=True)
-    content, pages = pdf.make(tree)
-    return {PDF: content, DOCX: word.make(tree, pages)}
-
-
-def check() -> list[str]:
-    """Return what is out of date or wrong."""
-    filled = fill.fill(facts.read(SOURCE))
-    tree = document.load(filled.text)
-    problems = filled.problems + [f"{line} — устарело: {AGAIN}" for line in filled.stale]
-    problems += [*checks.problems(filled.text, tree.blocks), *runs.outdated()]
-    for line in checks.placeholders(filled.text):
-        print(f"предупреждение: {line}")
-    if problems:
-        return problems  # the PDF and the DOCX cannot be right before the text is
-    for path, content in made(tree).items():
-        if not holds(path, content):
-            problems.append(f"{path.name} собран не из этих файлов: {AGAIN}")
+    """Make the PDF and the DOCX; return what is wrong."""
+    report, problems = made()
+    if not problems:
+        for line in [*own.placeholders(report), *runs.outdated()]:
+            print(f"предупреждение: {line}")
     return problems
 
 
 def final() -> list[str]:
-    """Return what has to be done before the report is handed in."""
-    return [*checks.placeholders(facts.read(SOURCE)), *check()]
+    """Make the PDF and the DOCX; return what has to be done before the report is handed in."""
+    report, problems = made()
+    problems += [] if problems else [*own.missing(report), *runs.outdated()]
+    if not problems:
+        print(own.said(report))
+    return problems
+
+
+def made() -> tuple[Report, list[str]]:
+    """Return the report and what is wrong with it; if that is nothing, write its files."""
+    report = Report(facts.read(SOURCE), facts.load())
+    problems = [*report.problems]
+    for name, value in report.data["student"].items():
+        if bad := unprintable(value):
+            problems.append(f"{facts.STUDENT}: поле {name!r}: знак {bad} не напечатается")
+    if not problems:
+        print("report.pdf и report.docx …", flush=True)
+        tree = document.load(report.markdown)
+        content, pages = pdf.make(tree)
+        for path, new in ((PDF, content), (DOCX, word.make(tree, pages))):
+            if not holds(path, new):
+                facts.write(path, new)
+    return report, problems
 
 
 def holds(path: Path, content: bytes) -> bool:
@@ -138,39 +118,13 @@ def values() -> list[str]:
     return []
 
 
-def pictures(*names: str) -> list[str]:
-    """Draw the pictures with these names anew, or all."""
-    makers = {f"diagrams/{path.stem}": drawing.diagram for path in drawing.DIAGRAMS.glob("*.mmd")}
-    if os.name == "nt":
-        print(f"картинки терминалов пропущены: {drawing.NO_TERMINALS}")
-    else:
-        import terminals
-
-        makers |= dict.fromkeys(terminals.STORIES, terminals.make)
-    if unknown := [name for name in names if name not in makers]:
-        raise Problem(f"нет картинки {unknown[0]!r}; есть: {', '.join(makers)}")
-    for name in names or makers:
-        print(f"{name} …", flush=True)
-        makers[name](name, REPORT / f"{name}.svg")
-    return []
-
-
-def site() -> list[str]:
-    """Make the page of the report for a browser."""
-    text = facts.read(SOURCE)
-    if absent := list(checks.missing(text)):
-        return absent
-    tree, fields = document.load(text), facts.student()
-    looks = {
-        "title": tree.title["theme"],
-        "subtitle": f"Отчёт по лабораторной работе. {fields['subject']}",
-        "author": f"{tree.title['author']}, группа {fields['group']}",
-        "date": tree.title["foot"],
-    }
-    options = [f"--metadata={name}:{value}" for name, value in looks.items()]
-    html = document.pandoc(document.to_json(tree.blocks), "json", "html", *SITE, *options)
-    (REPORT / "site").mkdir(exist_ok=True)
-    facts.write(REPORT / "site" / "index.html", html.encode())
+def diagrams(*names: str) -> list[str]:
+    """Draw the diagrams with these names anew, or all."""
+    texts = {path.stem: path for path in sorted(drawing.DIAGRAMS.glob("*.mmd"))}
+    if unknown := [name for name in names if name not in texts]:
+        raise Problem(f"нет диаграммы {unknown[0]!r}; есть: {', '.join(texts)}")
+    for name in names or texts:
+        drawing.diagram(texts[name], texts[name].with_suffix(".svg"))
     return []
 
 

@@ -1,16 +1,14 @@
 """What the report takes from elsewhere: measurements, the tests' verdicts, the student's fields.
 
-Markers of report.md name a fact by its dotted path, such as `fit.step4.us_per_recipient`; the task
+report.md names a fact by its dotted path, such as `fit.step4.us_per_recipient`; the command
 `values` of build.py prints all of them. An expression may reckon with facts and compare them.
 """
 
-import hashlib
 import json
 import math
 import re
 import tomllib
 from ast import literal_eval
-from collections.abc import Iterable
 from pathlib import Path
 
 REPORT = Path(__file__).resolve().parent
@@ -20,13 +18,13 @@ SUMMARY, RUNS = "notebooks/results/summary.json", "report/runs.json"
 STUDENT = "report/student.toml"
 NEEDED = ("university", "faculty", "subject", "group", "student", "teacher", "city", "year")
 OPTIONAL = ("ministry", "department", "number", "teacher_title", "coauthor", "role", "accessed")
+FIELDS = (*NEEDED, *OPTIONAL, "variant")
 
 PATH = re.compile(r"\b[a-z]\w*(?:\.\w+)+")
 REST = re.compile(r"(?:[\d\s.+*/()<>=-]|v\d+|and|or|not)*")  # of an expression, without its paths
 NUMBER_IN_CODE = re.compile(
     r'^(?:([A-Z_]+) = |.*add_argument\("--([\w-]+)".*default=)(\d[\d_.]*)\b', re.M
 )
-COMMENT = re.compile(r"^\s*#.*\n|\s+# .*$", re.M)
 INITIALS = re.compile(r"(?<=\b\w\.) (?=\w\.)")  # the spaces within «И. О.», «к. т. н.»
 ROUNDING = re.compile(r"\s(~|\.)(\d)$")  # ` ~2`: two digits that count; ` .2`: two decimals
 
@@ -40,7 +38,7 @@ def read(path: str | Path) -> str:
     try:
         return (ROOT / path).read_text("utf-8-sig")  # Windows' Notepad may begin it with a mark
     except OSError as error:
-        raise Problem(f"{path}: файл не читается ({error.strerror})") from None
+        raise Problem(f"{path}: файл не читается ({error.strerror}). Исправьте имя.") from None
     except UnicodeDecodeError:
         raise Problem(f"{path}: файл не в кодировке UTF-8. Сохраните его в UTF-8.") from None
 
@@ -71,13 +69,18 @@ def load() -> dict:
         numbers = NUMBER_IN_CODE.findall(path.read_text("utf-8"))
         found = {(name or option.replace("-", "_")): literal_eval(n) for name, option, n in numbers}
         code.setdefault(path.parent.name.partition("_")[0], {})[path.stem] = found
-    return {**read_json(SUMMARY), "runs": runs(), "code": code, "student": student()}
+    known = runs()
+    pair = {"name": "программы шага 4", **known["scores"]["step4"]}
+    if own := known.get("own"):  # this pair is the one that the conclusions judge
+        pair = {"name": f"программы автора из папки `{own['folder']}`", **own}
+    measured = read_json(SUMMARY)
+    return {**measured, "runs": known, "pair": pair, "code": code, "student": student()}
 
 
 def runs() -> dict:
     """Return what the tests and the checker have said: see runs.py."""
-    known = read_json(RUNS).get("runs", {})
-    if not {"tests", "output", "sources", "scores"} <= known.keys():
+    known = read_json(RUNS)
+    if not {"tests", "sources", "scores"} <= known.keys():
         raise Problem(f"{RUNS}: нет результатов. Выполните: python report/build.py runs")
     return known
 
@@ -91,9 +94,8 @@ def student() -> dict[str, str]:
         rule = "значение пишут в кавычках, а кавычки внутри него — ёлочками: «»"
         raise Problem(f"{STUDENT}:{line}: ошибка в записи: {rule}") from None
     for name, value in fields.items():
-        if name not in NEEDED + OPTIONAL:
-            known = ", ".join(NEEDED + OPTIONAL)
-            raise Problem(f"{STUDENT}: неизвестное поле {name!r}. Есть такие: {known}.")
+        if name not in FIELDS:
+            raise Problem(f"{STUDENT}: неизвестное поле {name!r}. Есть такие: {', '.join(FIELDS)}.")
         if type(value) not in (str, int) or re.search(r"[\x00-\x1f\x7f]", str(value)):
             wanted = "нужна строка текста в кавычках или целое число"
             raise Problem(f"{STUDENT}: поле {name!r}: {wanted}")
@@ -101,16 +103,9 @@ def student() -> dict[str, str]:
     for name in NEEDED:
         if not texts.get(name):
             raise Problem(f"{STUDENT}: поле {name!r} не заполнено")
+    if not re.fullmatch(r"[1-9]\d?", texts.setdefault("variant", "")):
+        raise Problem(f"{STUDENT}: поле 'variant': нужен номер варианта, целое число от 1 до 99")
     return dict.fromkeys(OPTIONAL, "") | texts
-
-
-def digest(paths: Iterable[str]) -> str:
-    """Return a hash of files; of Python, only what is no comment counts."""
-    texts = []
-    for path in paths:
-        text = (ROOT / path).read_text("utf-8")
-        texts.append(COMMENT.sub("", text).rstrip() if path.endswith(".py") else text)
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def flat(data: dict, prefix: str = "") -> dict:
@@ -122,10 +117,12 @@ def flat(data: dict, prefix: str = "") -> dict:
     return paths
 
 
-def look_up(path: str, data: dict) -> float | str:
+def look_up(path: str, data: dict, unmeasured: float | None = None) -> float | str | list:
     """Return the fact with a dotted path."""
     facts = flat(data)
     value = facts.get(path)
+    if path in facts and value is None:
+        value = unmeasured
     if path in facts and value is None:  # such as the load that no server has held
         raise Problem(f"{path}: измерения не дали этого числа. Перепишите предложение без него.")
     if not isinstance(value, int | float | str | list):
@@ -133,9 +130,9 @@ def look_up(path: str, data: dict) -> float | str:
     return value
 
 
-def evaluate(expression: str, data: dict) -> float | str | bool:
-    """Return what an expression of facts and numbers comes to."""
-    found = [look_up(path, data) for path in PATH.findall(expression)]
+def evaluate(expression: str, data: dict, unmeasured: float | None = None) -> float | str | bool:
+    """Return what an expression comes to; `unmeasured` stands for what was not measured."""
+    found = [look_up(path, data, unmeasured) for path in PATH.findall(expression)]
     names = iter(range(len(found)))
     text = PATH.sub(lambda _: f"v{next(names)}", expression)
     if not REST.fullmatch(text):

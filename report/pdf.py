@@ -6,50 +6,88 @@ from pathlib import Path
 import matplotlib
 import typst
 
-from document import SOURCES, Document, every, pandoc, plain, to_json
+from document import Document, captioned, every, pandoc, plain, to_json
 from facts import REPORT, ROOT, Problem
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # the same on every machine
 START = '#import "/report/gost.typ": *\n#show: report\n'
 PAGES = "query(heading).slice(1).map(it => it.location().page())"  # without «Содержание»
-MOST_CELLS = 60  # of a table that moves like a figure
-APPENDIX_SIZE = "#code-size.update(8pt)"
+ENDS = "query(<end>).map(it => (it.value, it.location().page(), it.location().position().y.mm()))"
+BREAK = "// The next block\n"
+LEAST_GAP, BOTTOM = 20, 277  # mm at the foot of a page that are worth filling; where the text ends
+MOST_MOVES, MOST_PASSED = 20, 2  # how often something is moved; behind how many paragraphs
+LONG = 45  # lines of a listing that may break
 
 
 def make(document: Document) -> tuple[bytes, list[int]]:
     """Return the PDF, and the pages on which its headings stand."""
-    blocks = [part for block in document.blocks for part in to_typst(block)]
-    body = pandoc(to_json(blocks), "json", "typst")
+    parts = [[*to_typst(block, n), raw(BREAK)] for n, block in enumerate(document.blocks)]
+    text = pandoc(to_json([block for part in parts for block in part]), "json", "typst")
+    texts = text.split(BREAK)[:-1]
     source = {
-        "input": (START + body).encode(),
         "root": ROOT,
         "font_paths": [FONTS],
         "ignore_system_fonts": True,
         "sys_inputs": {"title": json.dumps(document.title, ensure_ascii=False)},
     }
     try:
+        order = arrange(document.blocks, texts, source)
+        document.blocks[:] = [document.blocks[n] for n in order]
         return typst.compile(**source), json.loads(typst.eval(expression=PAGES, **source))
-    except typst.TypstError as error:
-        raise Problem(f"typst: {error.message}") from None
+    except (typst.TypstError, RuntimeError) as error:  # checks of text.py come before
+        raise Problem(f"PDF не собрать: {' '.join(str(error).split())}") from None
 
 
-def to_typst(block: dict) -> list[dict]:
+def arrange(blocks: list[dict], texts: list[str], source: dict) -> list[int]:
+    """Return an order of blocks in which no page is half empty; leave it in `source`.
+
+    Where a figure does not fit on a page, paragraphs go before it, but nothing goes past a heading.
+    """
+    order, passed = list(range(len(blocks))), dict.fromkeys(range(len(blocks)), 0)
+    for _ in range(MOST_MOVES):
+        source["input"] = "".join([START, *(texts[n] for n in order)]).encode()
+        ends = {n: at for n, *at in json.loads(typst.eval(expression=ENDS, **source))}
+        windows = zip(order, order[1:], order[2:], strict=False)
+        for place, (before, n, after) in enumerate(windows, 1):
+            if (
+                captioned(blocks[n])
+                and blocks[after]["t"] == "Para"
+                and not plain(blocks[after]).endswith(":")
+                and passed[n] < MOST_PASSED
+                and before in ends
+                and ends[before][0] < ends[n][0]
+                and ends[before][1] < BOTTOM - LEAST_GAP
+            ):
+                passed[n] += 1
+                order[place], order[place + 1] = after, n
+                break
+        else:
+            break
+    return order
+
+
+def to_typst(block: dict, n: int) -> list[dict]:
     """Return a block as Typst wants it: parts with captions become calls of functions."""
     if block["t"] == "Header" and "appendix" in block["c"][1][1]:
-        return [block, raw(APPENDIX_SIZE)]
-    if block["t"] == "Header" and plain(block) == SOURCES:
+        return [block, raw("#code-size.update(8pt)")]
+    if block["t"] == "Header" and plain(block).startswith("Список"):
         return [block, raw("#set par(justify: false)")]
-    if block["t"] != "Div":
+    if block["t"] in ("Para", "BulletList", "OrderedList"):
+        paragraph = block if block["t"] == "Para" else list(every("Plain", block))[-1:][0]
+        mark = {"t": "RawInline", "c": ["typst", f"#metadata({n})<end>"]}
+        paragraph["c"].insert(-1, mark)  # behind the last word it would belong to what follows
+    if not (parts := captioned(block)):
         return [block]
-    (name, [kind], _), (caption, *bodies) = block["c"]
-    end = raw(f"] <{name}>")
+    kind, number, caption, bodies = parts
+    end = raw(f"#metadata({n})<end>] <{block['c'][0][0]}>")
     if kind == "figure":
-        (_, _, [[_, width]]), alt, (target, _) = bodies[0]["c"][0]["c"]
+        (_, _, [[_, width]]), alt, (target, _) = next(every("Image", bodies))["c"]
         path = "/" + (REPORT / target).resolve().relative_to(ROOT).as_posix()
         call = f"{quoted(path)}, {width}, {quoted(plain(alt))}"
         return [raw(f"#figure-part({call})["), caption, end]
-    size = "small-" if kind == "table" and len(list(every("Plain", bodies))) <= MOST_CELLS else ""
-    start = f"#{size}{kind}-part({quoted(name.partition('-')[2])})["
+    lines = sum(body["c"][1].count("\n") + 1 for body in bodies if body["t"] == "CodeBlock")
+    breakable = "true" if "." in number or lines > LONG else "false"
+    start = f"#captioned({quoted(kind)}, {quoted(number)}, {breakable})["
     return [raw(start), caption, raw("]["), *bodies, end]
 
 

@@ -20,9 +20,9 @@ from docx.shared import Mm, Pt
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-import pdf
-from document import Document, every, pandoc, plain, to_json
+from document import Document, captioned, every, pandoc, plain, to_json
 from facts import REPORT
+from pdf import FONTS
 
 PANDOC = ("--syntax-highlighting=none", f"--reference-doc={REPORT / 'reference.docx'}")
 DAY = datetime.datetime(2000, 1, 1)  # instead of today: the same text gives the same file
@@ -87,7 +87,7 @@ def front(title: dict) -> list[dict]:
     rows = []
     for signature in title["signatures"]:
         role, name = map(escape, signature)
-        cells = zip(WIDTHS, ("", LINE, ""), (role, "", name), strict=True)
+        cells = zip(WIDTHS, ("", LINE if name else "", ""), (role, "", name), strict=True)
         rows.append(f"<w:tr>{''.join(CELL.format(*cell) for cell in cells)}</w:tr>")
     return [
         *(styled(style, [text(line)]) for style, line in lines),
@@ -102,15 +102,19 @@ def contents(blocks: list[dict], pages: list[int]) -> list[dict]:
     headings = [block for block in blocks if block["t"] == "Header"]
     for number, (heading, page) in enumerate(zip(headings, pages, strict=True), 1):
         level, looks, words = heading["c"]
-        looks[0] = f"heading{number}"  # its bookmark
+        name, looks[0] = looks[0] or f"heading{number}", ""
         if level < 3:
-            line = [text(plain(words)), raw("RawInline", PAGE.format(looks[0], page))]
+            line = [text(plain(words)), raw("RawInline", PAGE.format(name, page))]
             entries.append(styled(f"TOC {level}", line))
+        # Within the heading: LibreOffice loses a bookmark that stands between a table and it.
+        words[:] = [{"t": "Span", "c": [[name, [], []], words[:]]}]
     return [styled("TOC Heading", [text("Содержание")]), *entries]
 
 
 def to_word(block: dict, folder: Path) -> list[dict]:
     """Return a block as Word wants it: with styles for captions and code, pictures in pixels."""
+    for inline in every("Code", block):  # no line breaks behind the dashes of an option
+        inline["c"][1] = inline["c"][1].replace("-", "\u2011")
     if block["t"] == "CodeBlock":
         return [code(block, "Source Code")]
     if block["t"] == "OrderedList":
@@ -118,17 +122,16 @@ def to_word(block: dict, folder: Path) -> list[dict]:
             if next(every("Span", item), None):  # a source
                 item[:] = [styled("Bibliography", item[0]["c"])]
     if block["t"] == "Header" and "unnumbered" in block["c"][1][1]:
-        name, classes, _ = block["c"][1]
-        style = "Appendix Heading" if "appendix" in classes else "Structural Heading"
-        return [styled(style, block["c"][2], name)]
-    if block["t"] != "Div":
+        style = "Appendix Heading" if "appendix" in block["c"][1][1] else "Structural Heading"
+        return [styled(style, block["c"][2])]
+    if not (parts := captioned(block)):
         return [block]
-    (name, [kind], _), (caption, *bodies) = block["c"]
-    head = styled(CAPTIONS[kind], caption["c"], name)
+    kind, number, caption, bodies = parts
+    head = styled(CAPTIONS[kind], caption["c"], block["c"][0][0])
     if kind == "table":
         return [head, *bodies]
     if kind == "listing":
-        style = "Source Code Small" if "." in name else "Source Code"  # in the appendix
+        style = "Source Code Small" if "." in number else "Source Code"  # in the appendix
         return [head, *(code(body, style) for body in bodies)]
     for image in every("Image", bodies):
         looks, _, target = image["c"]
@@ -148,7 +151,7 @@ def in_pixels(target: str, width: str, folder: Path) -> str:
         return target
     path = folder / f"{len(list(folder.iterdir()))}.png"
     inputs = {"svg": (REPORT / target).read_text("utf-8"), "width": width}
-    fonts = {"font_paths": [pdf.FONTS], "ignore_system_fonts": True}
+    fonts = {"font_paths": [FONTS], "ignore_system_fonts": True}
     typst.compile(PICTURE.encode(), str(path), format="png", ppi=PPI, sys_inputs=inputs, **fonts)
     return path.name  # the DOCX keeps it: the same everywhere
 
@@ -160,6 +163,11 @@ def finish(word: docx.document.Document) -> None:
     update = OxmlElement("w:updateFields")
     update.set(qn("w:val"), "true")
     word.settings.element.find(qn("w:rsids")).addprevious(update)
+    for picture in word.element.iter(
+        qn("wp:inline")
+    ):  # nothing beside it: it is within the margins
+        for side in ("distT", "distB", "distL", "distR"):
+            picture.set(side, "0")
     for table in word.tables[1:]:
         set_table(table, word.styles["Table Text"])
     for level in word.part.numbering_part.element.iter(qn("w:lvl")):  # indented like paragraphs

@@ -1,31 +1,37 @@
-"""The pictures of the report and of README.md: made from real sessions and texts, and legible."""
+"""The pictures of the report and of README.md: they show what the programs say, and are legible."""
 
+import ast
 import html
 import os
 import re
-import socket
+from pathlib import Path
 
 import pytest
 
 import document
 import drawing
 import parts
-from facts import REPORT, Problem
-from tools.harness import Story
+from facts import REPORT, ROOT, Problem
 
 needs_mermaidx = pytest.mark.skipif(
     not parts.is_installed("mermaidx"),
     reason="without mermaidx, of which there is no build for this machine",
 )
-needs_terminals = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
-FOLDERS = ("pictures", "diagrams", "screens")
-DRAWN = sorted(path for folder in FOLDERS for path in (REPORT / folder).glob("*.svg"))
-SHOWN = [
-    REPORT / target
-    for target in re.findall(
-        r"^!\[.*\]\((.*\.svg)\)$", (REPORT / "report.md").read_text("utf-8"), re.M
-    )
-]
+DIAGRAMS = sorted((REPORT / "diagrams").glob("*.svg"))
+SESSIONS = {
+    "pictures/step1": "step1_echo",
+    "pictures/step3": "step3_multi_threaded",
+    "pictures/step4": "step4_framing_and_exit",
+    "screens/chat": "step4_framing_and_exit",
+}
+SHOWN = sorted(
+    {
+        REPORT / target
+        for target in re.findall(
+            r"^!\[.*\]\((.*\.svg)\)$", (REPORT / "report.md").read_text("utf-8"), re.M
+        )
+    }
+)
 LEAST = 8  # points
 
 
@@ -33,130 +39,64 @@ def name_of(svg):
     return f"{svg.parent.name}/{svg.stem}"
 
 
-@pytest.mark.parametrize("svg", DRAWN, ids=name_of)
-def test_a_picture_was_made_from_its_sources_as_they_are(svg):
-    assert drawing.is_current(svg), f"run: python report/build.py pictures {name_of(svg)}"
+def test_every_text_has_its_diagram_and_no_diagram_is_left_over():
+    texts = {text.stem for text in drawing.DIAGRAMS.glob("*.mmd")}
+    assert {svg.stem for svg in DIAGRAMS} == texts
 
 
-@needs_terminals
-def test_every_session_and_every_text_has_its_picture_and_no_picture_is_left_over():
-    import terminals
-
-    texts = {f"diagrams/{text.stem}" for text in drawing.DIAGRAMS.glob("*.mmd")}
-    assert set(map(name_of, DRAWN)) == texts | set(terminals.STORIES)
-
-
-def test_a_picture_is_out_of_date_when_a_source_changes_or_is_missing(tmp_path):
-    source, svg = tmp_path / "source.py", tmp_path / "picture.svg"
-    source.write_text("before\n")
-    drawing.save('<svg viewBox="0 0 1 1"></svg>', svg, 1, [source])
-    assert drawing.is_current(svg)
-    source.write_bytes(b"before\r\n")  # as a checkout on Windows has it
-    assert drawing.is_current(svg)
-    source.write_text("before  # a comment\n# and one more\n")
-    assert drawing.is_current(svg)
-    source.write_text("after\n")
-    assert not drawing.is_current(svg)
-    source.unlink()
-    assert not drawing.is_current(svg)
-
-
-@needs_terminals
-@pytest.mark.parametrize(
-    ("name", "title", "typed", "shown", "stay"),
-    [
-        ("pictures/step1", "Терминал 2: клиент ", "привет", "привет", 0),
-        ("pictures/step3", "Терминал 4: Вера ", "Борис ушёл, нас двое", "* Борис left", 2),
-        ("pictures/step4", "Терминал 4: Вера ", "/quit", "* online: Анна, Борис, Вера", 2),
-        ("screens/chat", "bob", "/quit", "* online: ann, bob", 1),
-    ],
-)
-def test_a_session_is_played_and_drawn(tmp_path, monkeypatch, name, title, typed, shown, stay):
-    import terminals
-
-    port = free_port()
-    step, columns, deeds = terminals.STORIES[name]
-    deeds = [
-        [text.replace("8080", str(port)).replace(".py", f".py --port {port}") for text in deed]
-        for deed in deeds
-    ]
-    monkeypatch.setattr(terminals, "PORT", port)
-    monkeypatch.setitem(terminals.STORIES, name, (step, columns, deeds))
-    terminals.make(name, tmp_path / "played.svg")
-    lines = lines_of(tmp_path / "played.svg")
-    assert any(line[0].startswith(title) for line in lines)
-    assert [f"listening on 127.0.0.1:{port}"] in lines
-    assert any(line[-1] == f"**{typed}**" for line in lines)
-    assert any(line[0] == "**^C**" for line in lines)
-    assert [shown] in lines  # by a program: it is not bold
-    assert lines.count(["the server has closed the connection"]) == stay
-    assert len([line for line in lines if line[0] == "$ "]) == len({who for who, *_ in deeds})
-    assert drawing.is_current(tmp_path / "played.svg")
+def said_in(folder: Path) -> list[str]:
+    """Return the texts of the programs in a folder as patterns: what is filled in is `.+`."""
+    patterns = []
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                pieces = (getattr(piece, "value", None) for piece in node.values)
+                patterns.append(
+                    "".join(
+                        re.escape(p) if isinstance(p, str) else ".+" for p in pieces
+                    ).removesuffix("\\\n")
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                value = node.value if isinstance(node.value, str) else node.value.decode()
+                patterns.append(re.sub(r"%s|\\\{\\\}", ".+", re.escape(value.rstrip("\n"))))
+    return [pattern for pattern in patterns if re.search(r"[^.+\\\W]{3}", pattern)]
 
 
 def lines_of(svg):
-    """Return the lines of a picture as pieces of the same look; what is bold as **bold**."""
+    """Return the lines of a picture of terminals as pieces: whether they were typed, and texts."""
     return [
         [
-            f"**{html.unescape(text)}**" if weight == "bold" else html.unescape(text)
+            (weight == "bold", html.unescape(text))
             for weight, text in re.findall(r'font-weight="(\w+)">(.*?)</tspan>', line)
         ]
         for line in re.findall(r"<text .*</text>", svg.read_text("utf-8"))
     ]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@needs_terminals
-def test_a_line_of_a_picture_is_as_wide_as_its_columns():
-    import terminals
-
-    line = terminals.text(
-        [("👋", "green", False), ("", "green", False), ("<", "green", False)], 0, 0
-    )
-    assert f'textLength="{3 * terminals.CHAR:.2f}"' in line
-    assert '<tspan fill="green" font-weight="normal">👋&lt;</tspan>' in line
-
-
-@needs_terminals
-def test_a_port_that_is_taken_is_told_in_one_line(tmp_path, monkeypatch):
-    import terminals
-
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        monkeypatch.setattr(terminals, "PORT", port)
-        with pytest.raises(Problem, match=rf"^порт {port} занят: остановите .*$"):
-            terminals.make("pictures/step1", tmp_path / "step1.svg")
-
-
-@needs_terminals
-@pytest.mark.parametrize(
-    ("seen", "part"), [("listening", []), ("", ["not there", "nor there"])], ids=["wait", "part"]
-)
-def test_a_session_that_goes_another_way_is_told(tmp_path, monkeypatch, seen, part):
-    import terminals
-
-    deeds = [("клиент", "python3 client.py --help", seen)]
-    monkeypatch.setattr(terminals, "PORT", free_port())
-    monkeypatch.setattr(terminals, "Story", lambda: Story(deadline=1 if seen else 10))
-    monkeypatch.setitem(terminals.STORIES, "pictures/step1", (1, 45, deeds, *part))
-    with pytest.raises(
-        Problem, match=rf"^pictures/step1: сеанс пошёл не так\n(?s:.*)({seen or part[0]})"
-    ):
-        terminals.make("pictures/step1", tmp_path / "step1.svg")
-    assert not (tmp_path / "step1.svg").exists()
+@pytest.mark.parametrize(("name", "step"), SESSIONS.items())
+def test_what_a_program_says_in_a_picture_stands_in_its_code(name, step):
+    lines = lines_of(REPORT / f"{name}.svg")
+    typed = [text for line in lines for bold, text in line if bold]
+    patterns, shown = said_in(ROOT / "steps" / step), []
+    for line in lines:
+        text = "".join(text for _, text in line)
+        words = text.partition(": ")[2]
+        if any(bold for bold, _ in line) and words not in typed:  # what was typed
+            continue
+        if text in typed or words in typed or text.startswith("Терминал "):
+            continue
+        shown.append(text)
+    shown = [text for text in shown if not re.fullmatch(r"\w+(?:> ?)?", text)]
+    assert shown
+    for text in shown:
+        assert any(re.fullmatch(pattern, text.strip()) for pattern in patterns), text
 
 
 @needs_mermaidx
-def test_a_diagram_is_drawn_the_same_again(tmp_path):
-    drawing.diagram("diagrams/step1", tmp_path / "step1.svg")
-    assert (tmp_path / "step1.svg").read_text("utf-8") == (
-        drawing.DIAGRAMS / "step1.svg"
-    ).read_text("utf-8")
+@pytest.mark.parametrize("svg", DIAGRAMS, ids=name_of)
+def test_a_diagram_was_drawn_from_its_text_as_it_is(tmp_path, svg):
+    drawing.diagram(svg.with_suffix(".mmd"), tmp_path / "new.svg")
+    assert (tmp_path / "new.svg").read_text("utf-8") == svg.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["step1", "step2", "step3", "step4"])
@@ -185,9 +125,8 @@ def test_no_letter_of_the_report_is_printed_smaller_than_8_points(svg):
 
 
 @needs_mermaidx
-def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path, monkeypatch):
+def test_a_text_that_is_no_diagram_is_told_in_one_line(tmp_path):
     (tmp_path / "bad.mmd").write_text("sequenceDiagram\n    A-?>B: hello\n")
-    monkeypatch.setattr(drawing, "DIAGRAMS", tmp_path)
     with pytest.raises(Problem, match=r"bad\.mmd: .*line 2.*A-\?>B") as told:
-        drawing.diagram("diagrams/bad", tmp_path / "bad.svg")
+        drawing.diagram(tmp_path / "bad.mmd", tmp_path / "bad.svg")
     assert "\n" not in str(told.value)
