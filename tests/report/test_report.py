@@ -436,7 +436,10 @@ def test_sources_and_sections_are_numbered_as_they_come(data):
         ({"compared__batched__p99_ms": 1e9}, "Не в каждой паре с пачками задержка меньше"),
         ({"compared__step4__p99_high_ms": 1e9}, "Разброс повторов велик"),
         ({"compared__step4__p99_ms": 1e9}, "пачки задержки не уменьшили"),
-        ({"batch__step3__messages_per_send": 1.0}, "передаёт при этом в среднем 1,0 сообщения"),
+        (
+            {"rate__step3__3000__messages_per_send": 1.0},
+            "передаёт при этом в среднем 1,0 сообщения",
+        ),
         ({"stall__step4__received": 0}, "Как зависший получатель действует на остальных"),
         ({"stall__step3__silent_at_end_s": 0.0}, "На шаге 3 остальные получили"),
         ({"nagle__without__waited_percent": 0.0}, "с `TCP_NODELAY` и без него на этой машине нет"),
