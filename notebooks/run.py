@@ -26,6 +26,7 @@ except ModuleNotFoundError as error:
 from lab.results import HERE, SettingError, is_quick, prepared
 
 NOTEBOOK = HERE / "broadcast_latency.ipynb"
+STOPPED = "run: stopped before the end; nothing was saved"
 PATIENCE = 900  # seconds for one cell
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -87,11 +88,14 @@ def main() -> int:
     try:
         execute(notebook)
     except CellExecutionError as error:
+        if error.ename == "KeyboardInterrupt":
+            print(STOPPED, file=sys.stderr)
+            return entry.INTERRUPTED
         kind = "" if error.ename == "SystemExit" else f"{error.ename}: "
         print(f"run: {kind}{error.evalue}", file=sys.stderr)
         return 1
     except (DeadKernelError, AssertionError):  # so the client ends when Ctrl-C has ended its kernel
-        print("run: stopped before the end; nothing was saved", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return entry.INTERRUPTED
     notebook.metadata = nbformat.from_dict(METADATA)
     target = folder / NOTEBOOK.name if folder else NOTEBOOK

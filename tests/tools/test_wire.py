@@ -318,9 +318,8 @@ def test_a_reset_by_who_is_not_read_shows_when_something_is_sent_there(tap, brea
 def test_without_a_server_the_client_is_told_and_the_tap_goes_on(tap):
     wire = tap(to=1)
     for count in (1, 2):
-        client = socket.create_connection(("127.0.0.1", wire.port), timeout=LIMIT)
         broken = pytest.raises(ConnectionError) if A_RESET_SHOWS else contextlib.nullcontext()
-        with client, broken:
+        with broken, socket.create_connection(("127.0.0.1", wire.port), timeout=LIMIT) as client:
             assert client.recv(1) == b""
         wire.prints(f"#{count} не удалось подключиться к серверу 127.0.0.1:1: ")
 
