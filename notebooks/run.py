@@ -94,7 +94,7 @@ def main() -> int:
         kind = "" if error.ename == "SystemExit" else f"{error.ename}: "
         print(f"run: {kind}{error.evalue}", file=sys.stderr)
         return 1
-    except (DeadKernelError, AssertionError):  # so the client ends when Ctrl-C has ended its kernel
+    except (DeadKernelError, AssertionError, AttributeError):  # Ctrl-C has ended the kernel
         print(STOPPED, file=sys.stderr)
         return entry.INTERRUPTED
     notebook.metadata = nbformat.from_dict(METADATA)
