@@ -14,6 +14,7 @@ STORY = pytest.StashKey[Story]()
 GIVEN_UP = "прервано: слишком много проверок подряд не прошли"
 EVERY_STEP = "test_every_step.py"  # each of its tests runs once for each step
 A_MOMENT = 1.0  # seconds in which a program that has failed has said why
+SILENT = "to standard error ''"
 NOT_STARTED = "to print 'listening on '"  # what is expected of a server that starts
 MOST_EVENTS = 12  # lines of the story of a failure
 
@@ -111,7 +112,7 @@ def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
         "sentence": sentence,
         "case": case,
         "told": told,
-        "not started": bool(story) and story.end[1] == NOT_STARTED,
+        "not started": bool(story) and story.end[1] == NOT_STARTED and SILENT not in story.end[2],
     }
 
 
@@ -206,7 +207,7 @@ class Verdict:
         lines.append(f"Итог: пройдено {len(self.results) - len(failed)} из {len(self.results)}.")
         first = min(failed, key=lambda one: list(TOPICS).index(one["topic"]))
         if first["not started"]:
-            lines.append("Сервер не запустился: проверьте команду в --server и строки stderr выше.")
+            lines.append("Исправьте сначала: сервер не запустился, проверьте команду в --server.")
         else:
             lines.append(f"Исправьте сначала: {first['sentence']}.")
         guide = f"steps/{STEPS[first['step']].name}/README.md"
