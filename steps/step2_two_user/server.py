@@ -3,7 +3,8 @@
 Run:       python3 server.py [--host 127.0.0.1] [--port 8080]
 New here:  two connections, and a thread for each direction.
 Cannot do: answer a third person before one of the two has left, notice that the first one has
-           left before the second one comes, go on when one of the two stops reading.
+           left before the second one comes, go on when one of the two stops reading, deliver an
+           answer to one who has ended the input.
 """
 
 import argparse

@@ -25,7 +25,6 @@ STEPS = {
     int(folder.name[4]): folder for folder in sorted(Path(__file__).parents[1].glob("step[0-9]_*"))
 }
 MAX_SHOWN = 60  # characters of a message that a story shows
-MOST_LINES = 25  # of what a program wrote to standard error
 LAST, LAST_OF_ONE = 30, 15  # events that a story tells: of all, and of the one who waits
 SMALL_BUFFER = 32_768  # bytes; a receive buffer that is full soon
 GLANCE = 0.05  # seconds between two looks at what cannot be waited for
@@ -105,11 +104,17 @@ class Story:
         for program in self.programs:
             if program.process.poll() is not None:
                 lines.append(f"{program.name} has ended with status {program.process.poll()}")
-            _, found, error = program.stderr().partition("Traceback")
-            if found:
-                errors = (found + error).splitlines()
-                lines += [f"{program.name} wrote to standard error:", *errors[:MOST_LINES]]
+            if error := first_error(program.stderr()):
+                lines += [f"{program.name} wrote to standard error:", *error]
         return lines
+
+
+def first_error(text: str) -> list[str]:
+    """Return the first traceback in `text`, up to its last line, the only one without a margin."""
+    _, found, rest = text.partition("Traceback")
+    lines = (found + rest).splitlines()
+    last = next((n for n, line in enumerate(lines) if n and not line.startswith(" ")), len(lines))
+    return lines[: last + 1]
 
 
 def shown(text: str, other: str = "") -> str:
@@ -611,11 +616,16 @@ class Chat:
                 pass
 
 
-def wait_until(condition: Callable[[], bool], what: str, story: Story) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    story: Story,
+    instead: Callable[[], str] = lambda: "it did not come true",
+) -> None:
     """Wait for something that no message tells: look again and again, until the deadline."""
     pause = threading.Event()
     deadline = time.monotonic() + story.deadline
     while not condition():
         if time.monotonic() > deadline:
-            story.fail("everybody", what, "it did not come true")
+            story.fail("everybody", what, instead())
         pause.wait(0.02)

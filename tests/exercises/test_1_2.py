@@ -26,6 +26,7 @@ def round_trip(client, connection, line, delay):
         lambda: client.prints("").endswith(" ms\n", before),
         "строку 'round trip: ... ms', сразу после эха (flush)",
         client.story,
+        lambda: f"it printed {client.prints('')[before:]!r}",
     )
     printed = client.prints("")[before:]
     took = time.perf_counter() - typed

@@ -3,6 +3,7 @@
 from marks import exercise
 
 STEP = 2
+PAUSE = 0.5  # seconds in which an empty message would have come
 QUESTION = "* enter your name"
 
 
@@ -23,6 +24,7 @@ def test_each_reads_who_has_said_it(chat):
     ann, bob = two(chat, "ann", "is anybody here?")
     bob.expect("ann: is anybody here?")  # although he has given no name yet
     bob.say("bob")
+    assert not ann.has_received(b"bob: ", within=PAUSE), "после имени ann получила пустое сообщение"
     bob.say("hello")
     ann.expect("bob: hello")
     ann.say("how are you?")

@@ -3,6 +3,7 @@
 from marks import exercise
 
 STEP = 3
+PAUSE = 0.5  # seconds in which the server has read a message
 
 
 @exercise("личное сообщение видит только получатель")
@@ -31,3 +32,14 @@ def test_whoever_is_not_there_cannot_be_written_to(chat):
     ann.expect("* no such user: zoe")
     ann.say("hello")
     bob.expect("ann: hello")
+
+
+@exercise("пустая строка и /msg без текста не обрывают соединение автора")
+def test_an_empty_line_and_a_command_without_text_end_nothing(chat):
+    ann, bob = chat.join("ann"), chat.join("bob")
+    ann.say("")
+    bob.expect("ann: ")
+    ann.say("/msg bob")
+    bob.has_received(b"\n", within=PAUSE)  # or nothing; what ann says next is a piece of its own
+    ann.say("/msg zoe hello")
+    ann.skip_to("* no such user: zoe")

@@ -1,5 +1,6 @@
 """The verdict on somebody else's server or client, in Russian, the first cause first."""
 
+import ast
 import contextlib
 import re
 import sys
@@ -13,6 +14,8 @@ STORY = pytest.StashKey[Story]()
 GIVEN_UP = "прервано: слишком много проверок подряд не прошли"
 EVERY_STEP = "test_every_step.py"  # each of its tests runs once for each step
 A_MOMENT = 1.0  # seconds in which a program that has failed has said why
+SILENT = "to standard error ''"
+NOT_STARTED = "to print 'listening on '"  # what is expected of a server that starts
 MOST_EVENTS = 12  # lines of the story of a failure
 
 VERBS = {
@@ -21,7 +24,7 @@ VERBS = {
     "gets": "получает",
     "types": "вводит",
     "closes": "закрывает соединение",
-    "half-closes": "закрывает передачу (FIN) и продолжает читать",
+    "half-closes": "закрывает передачу (FIN)",
     "resets": "обрывает соединение (RST)",
     "floods with": "отправляет без остановки",
     "connects": "подключается",
@@ -42,12 +45,11 @@ WORDS = [
     (r"it goes on", "соединение остаётся открытым"),
     (r"to print ", "строку "),
     (r"it printed ", "напечатано "),
-    (r"and to standard error ", "а в stderr "),
     (r"a line of the server's, ", "служебную строку сервера "),
     (r"to be connected", "соединение"),
     (r"to be heard by the server", "что сервер примет данные"),
+    (r"^got ''$", "пришла пустая строка, ''"),
     (r"^got ", "пришло "),
-    (r"'usage: .*\\n(\S+: error: .*)\\n'$", r"'\1'"),  # the line that says what is wrong
     (r"(\d+) bytes", r"\1 байт"),
     (r"\((\d+) long\)", r"(длина \1)"),
     (r"it did not come true", "этого не произошло"),
@@ -100,8 +102,8 @@ def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
     case = item.callspec.id if hasattr(item, "callspec") and "prop" not in item.fixturenames else ""
     case = re.sub(r"^step\d-?|-step\d$", "", case)
     told: list[str] = []
+    story = item.stash.get(STORY, None)
     if call.excinfo:
-        story = item.stash.get(STORY, None)
         told = tell(story, call.excinfo) if story else [first_line(call.excinfo)]
     return {
         "step": step_of(item),
@@ -110,6 +112,7 @@ def of(item: pytest.Item, call: pytest.CallInfo) -> dict:
         "sentence": sentence,
         "case": case,
         "told": told,
+        "not started": bool(story) and story.end[1] == NOT_STARTED and SILENT not in story.end[2],
     }
 
 
@@ -127,10 +130,15 @@ def tell(story: Story, excinfo: pytest.ExceptionInfo) -> list[str]:
         words = (WHO.get(name, name), VERBS.get(verb, verb), LONG.sub(r"(длина \1)", message))
         lines.append(" ".join(words).rstrip())
     if who:
-        lines += [f"{WHO.get(who, who)} ожидает {russian(expected)}", f"но: {russian(instead)}"]
+        printed, _, error = instead.partition(", and to standard error ")
+        lines += [f"{WHO.get(who, who)} ожидает {russian(expected)}", f"но: {russian(printed)}"]
+        if error and "Traceback" not in error:  # a traceback stands among the complaints
+            # Of how the program is used, only the line that says what is wrong.
+            text = re.sub(r"usage: .*\n(?=\S+: error: )", "", ast.literal_eval(error), flags=re.S)
+            lines += ["а в stderr:", *text.splitlines()]
     else:
         lines.append(first_line(excinfo))
-    if "was closed" in instead:  # a thread that fails says why only after that
+    if "was closed" in instead or story.complaints():  # an error may not be written to its end
         with contextlib.suppress(NotAsTold):
             wait_until(lambda: has_ended(story.complaints()), "", Story(A_MOMENT))
     for line in story.complaints():
@@ -198,7 +206,10 @@ class Verdict:
             return [*lines, f"Итог: все проверки пройдены ({len(self.results)})."]
         lines.append(f"Итог: пройдено {len(self.results) - len(failed)} из {len(self.results)}.")
         first = min(failed, key=lambda one: list(TOPICS).index(one["topic"]))
-        lines.append(f"Исправьте сначала: {first['sentence']}.")
+        if first["not started"]:
+            lines.append("Исправьте сначала: сервер не запустился, проверьте команду в --server.")
+        else:
+            lines.append(f"Исправьте сначала: {first['sentence']}.")
         guide = f"steps/{STEPS[first['step']].name}/README.md"
         if first["topic"] == "exercise":
             lines.append(f"Задание и подсказки: {guide}, «{task(first['exercise'], guide)}».")

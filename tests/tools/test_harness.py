@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tools.harness import DEADLINE, SMALL_BUFFER, STEPS, Lines, Peer, Program
+from tools.harness import DEADLINE, SMALL_BUFFER, STEPS, Lines, Peer, Program, first_error
 
 TOOLS = STEPS[1].parent
 # Starts a program in this process's surroundings, interrupts it, and prints how it ended.
@@ -63,3 +63,11 @@ def test_a_peer_who_waits_for_words_can_be_closed_at_once(listener, story):
         peer.close()
         assert not peer.reader.is_alive()
         assert server.recv(1) == b""
+
+
+def test_of_many_errors_the_first_one_is_told_up_to_its_cause():
+    one = ["Traceback (most recent call last):", *['  File "server.py"'] * 40, "ValueError: first"]
+    other = ["", "Exception in thread 2:", "Traceback (most recent call last):", "OSError: last"]
+    assert first_error("\n".join(["Exception in thread 1:", *one, *other])) == one
+    assert first_error("\n".join(one[:9])) == one[:9]  # the rest is still to come
+    assert first_error("a log") == []
