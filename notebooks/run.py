@@ -6,7 +6,9 @@ LAB_FREE_THREADED=PATH names a Python without the GIL, on which two servers are 
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -66,9 +68,19 @@ def execute(notebook: nbformat.NotebookNode) -> None:
             record_timing=False,
             extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(HERE)}},
+            # Set anew for each cell: the client sets a handler of its own when the kernel starts.
+            on_cell_start=lambda **_: signal.signal(signal.SIGINT, lambda *_: stop(client)),
             on_cell_executed=lambda **_: bar.update(),
         )
         client.execute()
+
+
+def stop(client: NotebookClient) -> None:
+    """Interrupt the kernel, whose cell ends its servers, and end at once: at Ctrl-C."""
+    with contextlib.suppress(AttributeError, OSError):  # there is none any more; Windows
+        os.killpg(client.km.provisioner.pgid, signal.SIGINT)
+    print(STOPPED, file=sys.stderr, flush=True)
+    os._exit(entry.INTERRUPTED)
 
 
 def main() -> int:
@@ -88,13 +100,10 @@ def main() -> int:
     try:
         execute(notebook)
     except CellExecutionError as error:
-        if error.ename == "KeyboardInterrupt":
-            print(STOPPED, file=sys.stderr)
-            return entry.INTERRUPTED
         kind = "" if error.ename == "SystemExit" else f"{error.ename}: "
         print(f"run: {kind}{error.evalue}", file=sys.stderr)
         return 1
-    except (DeadKernelError, AssertionError, AttributeError):  # Ctrl-C has ended the kernel
+    except (DeadKernelError, AssertionError):  # somebody has ended the kernel
         print(STOPPED, file=sys.stderr)
         return entry.INTERRUPTED
     notebook.metadata = nbformat.from_dict(METADATA)
