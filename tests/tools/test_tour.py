@@ -77,9 +77,10 @@ def words_of_the_tables(output: str) -> set[str]:
 
 def test_the_whole_tour_goes_as_told_in_both_languages_whatever_the_width():
     runs = {("ru", 80): "", ("en", 80): "", ("ru", 40): ""}
+    env = os.environ | {"CHAT_DEADLINE_SCALE": "3"}  # three at once, beside other tests
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     processes = [
-        subprocess.Popen(command(lang=lang), env=os.environ | {"COLUMNS": f"{columns}"}, **pipes)
+        subprocess.Popen(command(lang=lang), env=env | {"COLUMNS": f"{columns}"}, **pipes)
         for lang, columns in runs
     ]
     for key, process in zip(runs, processes, strict=True):
