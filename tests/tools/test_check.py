@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check import find, group, guard, system, trial
+from tools.check import coming, find, group, guard, system, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend, needed
 from tools.check.examiner import ERRORS
 from tools.check.group import no_formula
@@ -363,7 +363,7 @@ TERMS = {
     "author": {"none": "имя", "other": "отправля", "reader": "получателя", "same": "отправителя"},
     "third": {"refused": "accept", "unheard": "accept", "deaf": "спис"},
     "joined": {"nothing": "остальным", "not_who": "имя", "late": "вход"},
-    "left": {"nothing": "ConnectionResetError", "not_who": "имя", "late": "recv"},
+    "left": {"nothing": "finally", "not_who": "имя", "late": "recv"},
     "silent": {"talk": "recv", "newcomer": "accept"},
     "idle": {"spins": "break", "repeats": "исключени", "always": "блокиру", "prints": 'b""'},
     "survives": {"killed": "send", "closed": "send", "closed_newcomer": "accept"},
@@ -597,6 +597,15 @@ QUIET_END = """try:
         s.send(input().encode())
     except EOFError:
         pass"""
+IN_RUSSIAN = 'if text == "/выход":'
+FORGETS = """\
+def forget(people, who):
+    for each in people:
+        if each == who:
+            del people[each]
+
+
+"""
 SHOUTS = """\
 import json
 import threading
@@ -609,6 +618,22 @@ def shout():
 
 threading.Thread(target=shout, daemon=True).start()
 """
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("for c in clients:\n    clients.remove(c)", True),
+        ("for c, name in self.users.items():\n    if name:\n        del self.users[c]", True),
+        ("for c in list(clients):\n    clients.remove(c)", False),
+        ("for c in clients:\n    dead.append(c)\nfor c in dead:\n    clients.remove(c)", False),
+        ("for c in clients:\n    other_clients.remove(c)", False),
+        ("for (const c of clients) clients.delete(c)", False),
+    ],
+)
+def test_a_loop_that_changes_what_it_walks_is_found(source, found):
+    assert coming.changes_what_it_walks(source) == found
+
 
 # A pair, what is changed in it, the check that is run alone, its status and verdict, words of the
 # cause (or of the note).
@@ -637,6 +662,10 @@ CASES = [
     ("client_cannot_end", {}, "word", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
     ("left_told_late", {}, "word", "fail late", []),
     ("left_but_not_who", {}, "word", "pass", []),
+    ("right_json", {"client": (IN_RUSSIAN, f"{IN_RUSSIAN}\n            raise ValueError")},
+     "word", "pass error", ["traceback"]),
+    ("right_json", {"server": ("import json", f"{FORGETS}import json")},
+     "survives", "pass changes", ["list(...)"]),
     ("no_daemon", {}, "stop", "fail hangs", ["shutdown(socket.SHUT_RDWR)"]),
     ("right_json", {}, "stop", "pass", []),
     ("right_json", {"server": (TO_ALL, f'msg["text"] < "hello104" and {TO_ALL}')},
@@ -778,6 +807,7 @@ def test_one_check_alone_does_not_say_that_all_works(pair):
     assert told.returncode == 0
     assert "Все основные" not in told.stdout
     assert "Проверено только «twice»" in told.stdout
+    assert "Дальше проверьте всё" in told.stdout
 
 
 @isolated

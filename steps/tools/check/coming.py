@@ -1,5 +1,6 @@
 """What the checker asks of people who come, go, break off or say nothing, and of Ctrl-C."""
 
+import ast
 import os
 import re
 import signal
@@ -209,8 +210,9 @@ def is_idle(death: Death) -> None:
     "остальные узнают, кто ушёл",
     "На экране {reader} должна появиться строка о том, что {who} больше не в чате, {as_whom}.",
     {
-        "nothing": 'Конец соединения (recv вернул b"") или исключение ConnectionResetError не '
-        "приводит к рассылке: об уходе сообщают только по команде или не сообщают совсем.",
+        "nothing": 'После конца соединения (recv вернул b"") или исключения OSError остальным '
+        "ничего не рассылают. Сообщайте об уходе в finally: тогда об этом узнают, как бы участник "
+        "ни ушёл.",
         "not_who": "Сервер сообщает об уходе, но не вставляет имя: запомните имя вместе с "
         "соединением.",
         "late": "Сервер замечает уход, только когда пытается отправить сообщение и получает "
@@ -284,6 +286,8 @@ def idle(ex: Examiner) -> None:
     remarks={
         "kept": "но соединения ушедших остаются открытыми: удаляйте ушедшего из списка и "
         "закрывайте его сокет, except с pass только скрывает ошибку",
+        "changes": "но цикл изменяет список или словарь, который обходит: обходите копию, "
+        "list(...)",
     },
 )
 def survives(ex: Examiner) -> str | None:
@@ -301,7 +305,9 @@ def survives(ex: Examiner) -> str | None:
         time.sleep(0.2)
     ex.all_talk("closed")
     ex.newcomer_talks("closed_newcomer", "carl")
-    return "kept" if any(death.kept for death in found) or never_removes(ex) else None
+    if any(death.kept for death in found) or never_removes(ex):
+        return "kept"
+    return "changes" if changes_what_it_walks(ex.pair.server.source) else None
 
 
 def never_removes(ex: Examiner) -> bool:
@@ -335,6 +341,21 @@ def reset(ex: Examiner) -> None:
         time.sleep(0.1)
     ex.all_talk("talk")
     ex.newcomer_talks("newcomer", "carl")
+
+
+def changes_what_it_walks(source: str) -> bool:
+    """Return whether a loop in Python takes something out of the very list or dict it walks."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # another language
+        return False
+    for loop in (node for node in ast.walk(tree) if isinstance(node, ast.For)):
+        walked = re.sub(r"\.(?:items|keys|values)\(\)$", "", ast.unparse(loop.iter))
+        taken = re.escape(walked)
+        body = ast.unparse(loop.body)
+        if re.search(rf"\bdel {taken}\[|(?<![\w.]){taken}\.(?:remove|discard|pop)\(", body):
+            return True
+    return False
 
 
 # Who says nothing
@@ -401,8 +422,7 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
 
 @check(
     "из чата можно выйти",
-    "Клиент {who} должен завершиться сам после слова, пустой строки или Ctrl-D, без сообщения об "
-    "ошибке.",
+    "Клиент {who} должен завершиться сам после слова, пустой строки или Ctrl-D.",
     {
         "none": "Слово для выхода не найдено: клиент ни на одно из опробованных не завершился. "
         "Если слово есть, назовите его в приветствии клиента.",
@@ -429,7 +449,11 @@ def nobody_is_held_up(ex: Examiner, newcomer: str) -> None:
     ENDING,
     dict.fromkeys(["nothing", "late"], NEWS),
     waits_for="talk",
-    remarks=BY_ADDRESS,
+    remarks=BY_ADDRESS
+    | {
+        "error": 'но клиент заканчивает с traceback: после выхода recv возвращает b"" или вызывает '
+        "исключение, проверьте это до разбора",
+    },
 )
 def word(ex: Examiner) -> str | None:
     """There is a word, an empty line or Ctrl-D to leave with, and the others are told."""
@@ -458,9 +482,10 @@ def word(ex: Examiner) -> str | None:
             screen = (leaver.name, before[leaver.name])
             raise Failure(outcome, screen, who=leaver.name, word=shown)
         ex.said += [way] if way else []  # as a message it may reach the others: that is no news
-        del before[leaver.name]
+        untidy = "Traceback" in leaver.program.raw(before.pop(leaver.name))
         try:
-            return told(ex, leaver.name, before, speaker="ann", word=shown)
+            remark = told(ex, leaver.name, before, speaker="ann", word=shown)
+            return remark or ("error" if untidy else None)
         except Failure as failure:
             if failure.verdict == "not_who":  # the check `left` is about that
                 return None

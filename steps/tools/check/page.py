@@ -142,7 +142,7 @@ class Page:
         for each in checks:
             sign, style = SIGNS[kind_of(each)]
             verdict = WORDS[each["status"]]
-            if each["waits_for"]:
+            if each["status"] == "not_run":
                 verdict = f"{verdict}: {each['note']}"
             more = "" if each["graded"] else "   дополнительная"
             self.line(f"  {self.paint(sign, style)} {each['id']:<10}{verdict:<14}{more}")
@@ -151,7 +151,10 @@ class Page:
             title = next(each["title"] for each in checks if each["id"] == first)
             self.line(self.paint(f"Сначала исправьте «{first}»: {title}.", BOLD))
         elif self.only:
-            self.line(f"Проверено только «{self.only}» и то, без чего эта проверка невозможна.")
+            self.line(
+                f"Проверено только «{self.only}» и то, без чего эта проверка невозможна. Дальше "
+                "проверьте всё: та же команда без --only."
+            )
         elif report["of"] and report["score"] == report["of"]:
             skipped = [e["id"] for e in checks if e["graded"] and e["status"] == "not_run"]
             but = f", кроме непроверенных: {', '.join(skipped)}" if skipped else ""

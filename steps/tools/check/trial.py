@@ -290,9 +290,12 @@ class Trial:
             cause, expected = cause
         cause = cause.format(**failure.values)
         if check.explain and failure.reason and failure.verdict not in PRECISE:
-            # A newcomer's verdict adds what has become of the loop around `accept`.
-            alone = failure.explained and not failure.verdict.endswith("newcomer")
-            cause = failure.reason if alone else f"{failure.reason} {cause}"
+            if failure.verdict.endswith("newcomer"):  # first what has become of the accept loop
+                cause = f"{cause} {failure.reason}"
+            elif failure.explained:
+                cause = failure.reason
+            else:
+                cause = f"{failure.reason} {cause}"
         most = 3 if check.name == "stalled" else 12  # lines of one letter tell nothing
         folder = str(self.copied)
         file, heading = check.pointer(failure.verdict)
