@@ -266,23 +266,19 @@ def test_who_has_got_everything_sees_the_end_of_the_stream_at_once(room, enter, 
     assert not waiting.is_alive()
 
 
-def test_a_leaver_who_takes_nothing_is_not_waited_for(room, enter, finish):
+@pytest.mark.parametrize(
+    ("waiting", "linger"),
+    [(MAX_PENDING, 1_000), (float("nan"), 0.3)],  # nan differs from what it was, whenever one looks
+    ids=["takes nothing", "takes a little, again and again"],
+)
+def test_a_leaver_is_not_waited_for_longer_than_the_limits(room, enter, finish, waiting, linger):
     bob = enter("bob")
     far_behind(room, bob, MAX_PENDING)
     room.leave(bob.user, "bye")
-    waiting = finish(bob.user, patience=0.05, linger=1_000)
-    waiting.join(DEADLINE)
-    assert not waiting.is_alive()
-
-
-def test_a_leaver_who_takes_a_little_is_not_waited_for_longer_than_the_limit(room, enter, finish):
-    bob = enter("bob")
-    far_behind(room, bob, MAX_PENDING)
-    room.leave(bob.user, "bye")
-    bob.user.waiting = float("nan")  # differs from what it was, whenever one looks
-    waiting = finish(bob.user, patience=0.05, linger=0.3)
-    waiting.join(DEADLINE)
-    assert not waiting.is_alive()
+    bob.user.waiting = waiting
+    thread = finish(bob.user, patience=0.05, linger=linger)
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
 
 
 def test_who_sends_on_after_leaving_is_not_read_for_ever(room, enter, finish):

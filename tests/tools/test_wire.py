@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_server import reset
 from tools.harness import DEADLINE, STEPS, Program, Story, wait_until
 from tools.wire import PAUSE
 
@@ -92,12 +92,6 @@ def receive(connection: socket.socket, count: int) -> bytes:
     while len(data) < count and (piece := connection.recv(count - len(data))):
         data += piece
     return data
-
-
-def reset(connection: socket.socket) -> None:
-    form = "ii" if os.name == "posix" else "hh"
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
-    connection.close()
 
 
 def a_reset_shows() -> bool:
