@@ -501,7 +501,7 @@ class TestAtATerminal:
 
     @pytest.fixture
     def terminal(self, chat, client_command, story):
-        from screen import Terminal
+        from terminal_screen import Terminal
 
         address = ["--host", "127.0.0.1", "--port", str(chat.server.port)]
         with Terminal([*client_command, *address], story) as terminal:

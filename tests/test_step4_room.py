@@ -228,13 +228,13 @@ def test_a_system_that_cannot_say_how_much_it_takes_gets_a_piece_at_a_time(
 ):
     bob, sizes = enter("bob"), []
 
-    class Connection(socket.socket):
+    class CountingSocket(socket.socket):
         def send(self, data) -> int:
             sizes.append(len(data))
             return super().send(data)
 
     monkeypatch.setattr(user_module, "DONT_WAIT", None)
-    bob.user.connection = Connection(fileno=bob.user.connection.detach())
+    bob.user.connection = CountingSocket(fileno=bob.user.connection.detach())
     bob.user.send(b"x" * 100_000)
     bob.user.send_rest()
     assert sizes

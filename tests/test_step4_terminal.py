@@ -32,7 +32,7 @@ def with_library(client_command: list[str], library: bool) -> list[str]:
 
 def at_terminal(chat, client_command, story, library: bool, **environment: str):
     """Start the client as ann, with prompt_toolkit or on the standard library alone."""
-    from screen import Terminal
+    from terminal_screen import Terminal
 
     env = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
     env |= {"TERM": "xterm-256color"} | environment
@@ -42,7 +42,7 @@ def at_terminal(chat, client_command, story, library: bool, **environment: str):
 
 def in_shell(chat, client_command, story, library: bool, line: str):
     """Start a shell with a line in which CLIENT stands for the client's command."""
-    from screen import Terminal
+    from terminal_screen import Terminal
 
     command = [*with_library(client_command, library), "--port", str(chat.server.port)]
     line = line.replace("CLIENT", shlex.join([*command, "--nick", "ann"]))

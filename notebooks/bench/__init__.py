@@ -11,11 +11,11 @@
 | `load`, `settings` | the load generator, a process of its own, and what it can be told |
 | `single`, `rate`, `saturation`, `attacks` | its modes |
 | `stats` | percentiles and tables |
-| `runs` | one run: `measure`, for the notebook, and what it needs |
+| `measurement` | one run: `measure`, for the notebook, and what it needs |
 | `suite` | which cases the command measures, and in which order |
 | `tables` | the tables of their results, and the goals |
 """
 
-from bench.runs import MeasurementError, Run, measure
+from bench.measurement import MeasurementError, Run, measure
 
 __all__ = ["MeasurementError", "Run", "measure"]

@@ -22,7 +22,7 @@ try:
     from tqdm import tqdm
 
     from bench import suite, tables
-    from bench.runs import put_load_on
+    from bench.measurement import put_load_on
     from bench.servers import SERVERS
 except ModuleNotFoundError as error:
     sys.exit(entry.missing("bench", error, "notebooks"))
@@ -83,10 +83,10 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> suite.Results:
+def run(args: argparse.Namespace) -> suite.CaseResults:
     """Measure everything, with a bar of progress where somebody watches."""
     sizes = dataclasses.replace(suite.QUICK if args.quick else suite.FULL, rate=args.rate)
-    results = suite.Results(sizes)
+    results = suite.CaseResults(sizes)
     repeat = args.repeat or (1 if args.quick else 3)
     cases = suite.plan(args.modes, args.servers, sizes, repeat, args.seed)
     quiet = not sys.stdout.isatty() or bool(os.environ.get("CI"))

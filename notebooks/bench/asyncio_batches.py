@@ -19,15 +19,15 @@ from framing import FrameReader, encode, safe
 HIGH_WATER = 1_048_576  # bytes that may wait for one user
 
 
-class Room:
+class ProtocolRoom:
     """The users who have joined, by nickname in lower case, and what is not sent yet."""
 
     def __init__(self) -> None:
-        self.users: dict[str, User] = {}
-        self.said: list[tuple[User, bytes]] = []  # author and frame
-        self.behind: set[User] = set()
+        self.users: dict[str, ProtocolUser] = {}
+        self.said: list[tuple[ProtocolUser, bytes]] = []  # author and frame
+        self.behind: set[ProtocolUser] = set()
 
-    def say(self, author: "User", text: str) -> None:
+    def say(self, author: "ProtocolUser", text: str) -> None:
         """Note what the others shall get; the next turn of the loop begins with sending it."""
         if not self.said:
             asyncio.get_running_loop().call_soon(self.deliver)
@@ -46,14 +46,14 @@ class Room:
             elif frames := [frame for author, frame in said if author is not user]:
                 user.transport.write(b"".join(frames))
 
-    def slow_down(self, user: "User") -> None:
+    def slow_down(self, user: "ProtocolUser") -> None:
         """Read from nobody until this user has caught up; cut it off if that takes too long."""
         self.behind.add(user)
         for other in self.users.values():
             other.transport.pause_reading()
         user.patience = asyncio.get_running_loop().call_later(DRAIN_TIMEOUT, user.transport.abort)
 
-    def go_on(self, user: "User") -> None:
+    def go_on(self, user: "ProtocolUser") -> None:
         """Read from all again when nobody is behind any more."""
         user.patience.cancel()
         self.behind.discard(user)
@@ -62,10 +62,10 @@ class Room:
                 other.transport.resume_reading()
 
 
-class User(asyncio.Protocol):
+class ProtocolUser(asyncio.Protocol):
     """One connection, and the nickname of the person behind it."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ProtocolRoom) -> None:
         self.room = room
         self.nick = ""
         self.reader = FrameReader(None)  # fed by the event loop
@@ -142,10 +142,10 @@ class User(asyncio.Protocol):
 
 async def serve(host: str, port: int) -> None:
     """Accept clients for ever; OSError where it is impossible to listen on host:port."""
-    room = Room()
+    room = ProtocolRoom()
     loop = asyncio.get_running_loop()
     async with await loop.create_server(
-        lambda: User(room), host, port, backlog=socket.SOMAXCONN
+        lambda: ProtocolUser(room), host, port, backlog=socket.SOMAXCONN
     ) as server:
         command.announce(server.sockets[0].getsockname())
         await server.serve_forever()

@@ -24,7 +24,7 @@ HIGH_WATER = 65_536  # bytes that may wait for one user before its author waits,
 DRAIN_TIMEOUT = 5  # seconds for which an author waits for one user, who is then cut off
 
 
-class User:
+class StreamUser:
     """One connection, and the nickname of the person behind it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,13 +51,13 @@ class User:
         self.writer.write(encode(text))
 
 
-class Room:
+class StreamRoom:
     """The users who have joined, by nickname in lower case, in this order."""
 
     def __init__(self) -> None:
-        self.users: dict[str, User] = {}
+        self.users: dict[str, StreamUser] = {}
 
-    async def broadcast(self, author: User, text: str) -> None:
+    async def broadcast(self, author: StreamUser, text: str) -> None:
         """Send `text` to all users but its author; wait for those who are far behind."""
         frame = encode(text)
         behind = []
@@ -81,7 +81,7 @@ def reply(text: str, users: dict) -> str:
     return online(users) if word == "/who" else f"* unknown command: {safe(word)}"
 
 
-async def drain(user: User) -> None:
+async def drain(user: StreamUser) -> None:
     """Wait until less waits for a user; cut off who does not read."""
     try:
         await asyncio.wait_for(user.writer.drain(), DRAIN_TIMEOUT)
@@ -96,7 +96,7 @@ def fault(nick: str, users: dict) -> str | None:
     return "this nickname is taken" if nick.casefold() in users else None
 
 
-async def log_in(user: User, room: Room) -> bool:
+async def log_in(user: StreamUser, room: StreamRoom) -> bool:
     """Ask for a nickname until one fits and say who is new; False if the newcomer leaves."""
     user.send("* enter your nickname")
     while (text := await user.receive()) is not None and text.split()[:1] != ["/quit"]:
@@ -113,7 +113,7 @@ async def log_in(user: User, room: Room) -> bool:
     return False
 
 
-async def talk(user: User, room: Room) -> None:
+async def talk(user: StreamUser, room: StreamRoom) -> None:
     """Pass on what a user says, until `/quit` or the end of the stream."""
     while (text := await user.receive()) is not None:
         if text.split()[:1] == ["/quit"]:
@@ -124,7 +124,7 @@ async def talk(user: User, room: Room) -> None:
             await room.broadcast(user, f"{user.nick}: {safe(text)}")
 
 
-async def handle(user: User, room: Room) -> None:
+async def handle(user: StreamUser, room: StreamRoom) -> None:
     """Serve one user from the nickname to the end of the stream."""
     try:
         if await asyncio.wait_for(log_in(user, room), LOGIN_TIMEOUT):
@@ -145,10 +145,10 @@ async def handle(user: User, room: Room) -> None:
 
 async def serve(host: str, port: int) -> None:
     """Accept clients for ever; OSError where it is impossible to listen on host:port."""
-    room = Room()
+    room = StreamRoom()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await handle(User(reader, writer), room)
+        await handle(StreamUser(reader, writer), room)
 
     # Given a socket of one's own that does not name its protocol, asyncio would leave
     # TCP_NODELAY off; so it makes the socket.

@@ -17,7 +17,7 @@ from bench.dialects import DIALECTS, MARK, Raw
 from bench.rate import RateRun, measured
 from bench.saturation import SaturationRun, Talker
 from bench.settings import Settings
-from bench.users import Gathering, LoadError, User
+from bench.users import Gathering, LoadError, SimulatedUser
 
 POLITE = 10  # the pair shares a processor with the attackers, and shall not wait for them
 LONGER = 30  # seconds until an attacker ends by itself, if nobody ends it before
@@ -43,7 +43,7 @@ class PairRun(RateRun):
         """Return how many messages the listener gets, noise aside."""
         return self.total
 
-    def receive(self, user: User) -> int:
+    def receive(self, user: SimulatedUser) -> int:
         """Read what has come for one user; return how many of the pair's messages are whole now."""
         super().receive(user)
         if user is not self.gathering.users[1]:
@@ -56,7 +56,9 @@ class PairRun(RateRun):
 class Babbler(Talker):
     """A talker who says one text over and over, or `blocks` times BLOCK of them."""
 
-    def __init__(self, user: User, dialect: Raw, text: bytes, blocks: int | None = None) -> None:
+    def __init__(
+        self, user: SimulatedUser, dialect: Raw, text: bytes, blocks: int | None = None
+    ) -> None:
         super().__init__(user, dialect)
         message = dialect.message(text)
         self.size = len(message)
@@ -73,7 +75,7 @@ class Babbler(Talker):
 class Babble(SaturationRun):
     """Talkers who babble; they read what comes and do not look at it."""
 
-    def receive(self, user: User) -> None:
+    def receive(self, user: SimulatedUser) -> None:
         """Read what has come for one user."""
         user.receive(self.buffer)
 

@@ -52,7 +52,7 @@ class Raw:
         return (MARK + b"%0*d" % (DIGITS, number)).ljust(self.size - 1, b".") + self.end
 
 
-class Lines(Raw):
+class LineDialect(Raw):
     """Step 3: a nickname, then lines. Two that come in one `recv` have one author."""
 
     glued = True
@@ -71,7 +71,7 @@ class Lines(Raw):
         return f"{nick}: ".encode() + payload
 
 
-class Frames(Raw):
+class FrameDialect(Raw):
     """Step 4: a length of 4 bytes, then the text."""
 
     end = b"."
@@ -117,7 +117,7 @@ class Irc(Raw):
         return f":{nick}!~u@bench PRIVMSG &bench :".encode() + payload + b"\r\n"
 
 
-DIALECTS = {"raw": Raw(), "lines": Lines(), "frames": Frames(), "irc": Irc()}
+DIALECTS = {"raw": Raw(), "lines": LineDialect(), "frames": FrameDialect(), "irc": Irc()}
 
 
 def messages(dialect: Raw, first: int, count: int) -> bytes:

@@ -15,7 +15,7 @@ CHUNK = 65_536  # the most bytes that one `recv` may return
 MAX_WAITING = 16_777_216  # bytes that wait for all together; past that nothing more is read
 
 
-class Peer:
+class Link:
     """One connection, and what its socket did not take at once."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -29,7 +29,7 @@ class Forwarder:
     def __init__(self, listener: socket.socket) -> None:
         listener.setblocking(False)
         self.listener = listener
-        self.peers: dict[socket.socket, Peer] = {}
+        self.peers: dict[socket.socket, Link] = {}
         self.waiting = 0  # bytes, of all peers
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
@@ -55,12 +55,12 @@ class Forwarder:
                 connection, _ = self.listener.accept()
                 connection.setblocking(False)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                peer = self.peers[connection] = Peer(connection)
+                peer = self.peers[connection] = Link(connection)
                 self.selector.register(connection, selectors.EVENT_READ, peer)
         except OSError:  # none is left, or no file descriptor is
             pass
 
-    def receive(self, author: Peer) -> None:
+    def receive(self, author: Link) -> None:
         """Read one chunk and forward it."""
         try:
             chunk = author.connection.recv(CHUNK)
@@ -75,7 +75,7 @@ class Forwarder:
             if peer is not author:
                 self.send(peer, chunk)
 
-    def send(self, peer: Peer, chunk: bytes) -> None:
+    def send(self, peer: Link, chunk: bytes) -> None:
         """Send what the socket takes, keep the rest."""
         sent = 0
         if not peer.waiting:
@@ -89,7 +89,7 @@ class Forwarder:
         peer.waiting += memoryview(chunk)[sent:]
         self.waiting += len(chunk) - sent
 
-    def flush(self, peer: Peer) -> None:
+    def flush(self, peer: Link) -> None:
         """Send more of what waits for a peer."""
         try:
             sent = peer.connection.send(peer.waiting)
@@ -102,7 +102,7 @@ class Forwarder:
         if not peer.waiting:
             self.watch(peer, selectors.EVENT_READ)
 
-    def watch(self, peer: Peer, events: int) -> None:
+    def watch(self, peer: Link, events: int) -> None:
         """Say which events of a peer are of interest."""
         if peer.connection in self.peers:
             self.selector.modify(peer.connection, events, peer)
@@ -119,7 +119,7 @@ class Forwarder:
                     if not key.data.waiting:
                         writable.unregister(key.fileobj)
 
-    def drop(self, peer: Peer) -> None:
+    def drop(self, peer: Link) -> None:
         """Forget a connection that has ended."""
         self.waiting -= len(peer.waiting)
         peer.waiting.clear()

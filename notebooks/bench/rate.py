@@ -10,7 +10,7 @@ from bench.dialects import find_messages
 from bench.processors import Meter
 from bench.settings import Settings
 from bench.stats import percentile, summary
-from bench.users import BUFFER, Gathering, LoadError, User, count_newlines, send
+from bench.users import BUFFER, Gathering, LoadError, SimulatedUser, count_newlines, send
 
 SPIN = 50_000  # nanoseconds: shorter waits are spent awake
 NAP = 10_000_000  # nanoseconds between two looks at the clock when all is sent
@@ -32,7 +32,7 @@ class RateRun:
         step = 1e9 / self.settings.rate
         self.due = (np.arange(self.total) * step).astype(np.int64).tolist()
         self.wire = [dialect.message(dialect.payload(number)) for number in range(self.total)]
-        self.blocked: dict[User, bytearray] = {}  # what sockets of senders did not take
+        self.blocked: dict[SimulatedUser, bytearray] = {}  # what sockets of senders did not take
         # Everything is kept and looked at when the run is over: while it lasts, there is no time.
         # Written once before, so that no page is missing later.
         self.inboxes = [np.ones(self.room(), dtype=np.uint8) for _ in users]
@@ -96,7 +96,7 @@ class RateRun:
             if not waiting:
                 del self.blocked[sender]
 
-    def receive(self, user: User) -> int:
+    def receive(self, user: SimulatedUser) -> int:
         """Read what has come for one user, note when, return how much, as `expected` has it."""
         index, position = user.index, self.filled[user.index]
         size = user.receive(self.views[index][position : position + BUFFER])
@@ -106,11 +106,11 @@ class RateRun:
             return count_newlines(self.inboxes[index][position : position + size])
         return size
 
-    def stream(self, user: User) -> np.ndarray:
+    def stream(self, user: SimulatedUser) -> np.ndarray:
         """Return all bytes that a user has got."""
         return self.inboxes[user.index][: self.filled[user.index]]
 
-    def arrivals(self, user: User, stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def arrivals(self, user: SimulatedUser, stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the messages that a user has got, and when each was whole."""
         numbers, ends = find_messages(self.stream(user), self.gathering.dialect)
         if len(np.unique(numbers)) != len(numbers) or (numbers >= self.total).any():
@@ -139,7 +139,7 @@ class RateRun:
         return np.where(lost, waited, latencies)[owed] / 1e6, int(lost.sum())
 
 
-def when_read(user: User, positions: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+def when_read(user: SimulatedUser, positions: np.ndarray, stamps: np.ndarray) -> np.ndarray:
     """Return when the bytes at these positions of a user's stream were read."""
     times, _, sizes = stamps[stamps[:, 1] == user.index].T
     return times[np.searchsorted(np.cumsum(sizes), positions, side="right")]
@@ -200,7 +200,7 @@ class StallRun(RateRun):
             self.stalled_at = now
         super().send_due(now)
 
-    def receive(self, user: User) -> int:
+    def receive(self, user: SimulatedUser) -> int:
         """Read what has come for one user; nothing is expected of the one who stops."""
         size = super().receive(user)
         return 0 if user is self.stalled else size

@@ -9,7 +9,7 @@ import numpy as np
 from bench.dialects import MARK, Raw, messages
 from bench.processors import Meter
 from bench.settings import Settings
-from bench.users import BUFFER, Gathering, LoadError, User, count_newlines, send
+from bench.users import BUFFER, Gathering, LoadError, SimulatedUser, count_newlines, send
 
 BLOCK = 512  # messages that a sender hands over at once
 
@@ -17,7 +17,7 @@ BLOCK = 512  # messages that a sender hands over at once
 class Talker:
     """A sender of mode "saturation": always has the next messages at hand."""
 
-    def __init__(self, user: User, dialect: Raw) -> None:
+    def __init__(self, user: SimulatedUser, dialect: Raw) -> None:
         self.user = user
         self.dialect = dialect
         self.size = len(dialect.message(dialect.payload(0)))
@@ -68,7 +68,7 @@ class SaturationRun:
         for user in self.talkers:
             self.watch(user, selectors.EVENT_READ | selectors.EVENT_WRITE)
 
-    def watch(self, user: User, events: int) -> None:
+    def watch(self, user: SimulatedUser, events: int) -> None:
         """Say which events of a user are of interest."""
         self.selector.modify(user.connection, events, user)
 
@@ -88,7 +88,7 @@ class SaturationRun:
                 if not talker.waiting and talker.silent:
                     self.watch(user, selectors.EVENT_READ)
 
-    def receive(self, user: User) -> None:
+    def receive(self, user: SimulatedUser) -> None:
         """Count what has come for one user."""
         size = user.receive(self.buffer)
         self.received[user.index] += size
@@ -97,7 +97,7 @@ class SaturationRun:
         elif self.dialect.glued:
             self.newlines += count_newlines(self.array[:size])
 
-    def look_at_last(self, user: User, size: int) -> None:
+    def look_at_last(self, user: SimulatedUser, size: int) -> None:
         """Check the last whole message: its place, its author, its number; LoadError if not."""
         end = size - self.received[user.index] % self.size
         if end < self.size:

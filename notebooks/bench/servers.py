@@ -45,7 +45,7 @@ class ServerError(Exception):
 
 
 @dataclass(frozen=True)
-class Server:
+class Contender:
     """One server to measure: its name in tables, the dialect it speaks, what starts it."""
 
     name: str
@@ -56,7 +56,7 @@ class Server:
     launcher: tuple[str | Path, ...] = ()  # what starts the script in place of Python alone
     python: str = sys.executable  # what runs it
 
-    def launched(self, change: str) -> "Server":
+    def launched(self, change: str) -> "Contender":
         """Return the same server with something changed in its process (see `launch`)."""
         return replace(self, launcher=(HERE / "launch.py", change))
 
@@ -70,30 +70,30 @@ class Running:
     pid: int
 
 
-STEP4 = Server(
+STEP4 = Contender(
     "step4",
     "step 4",
     "frames",
     STEPS / "step4_framing_and_exit" / "server.py",
     ("--max-clients", "8192"),
 )
-ASYNCIO = Server("asyncio", "asyncio", "frames", HERE / "asyncio_chat.py")
+ASYNCIO = Contender("asyncio", "asyncio", "frames", HERE / "asyncio_chat.py")
 SERVERS = {
     server.name: server
     for server in (
-        Server("forwarder", "forwarder", "raw", HERE / "forwarder.py"),
+        Contender("forwarder", "forwarder", "raw", HERE / "forwarder.py"),
         ASYNCIO,
         replace(ASYNCIO.launched("uvloop"), name="uvloop", title="uvloop"),
-        Server("batched", "asyncio, batches", "frames", HERE / "asyncio_batches.py"),
-        Server("step3", "step 3", "lines", STEPS / "step3_multi_threaded" / "server.py"),
+        Contender("batched", "asyncio, batches", "frames", HERE / "asyncio_batches.py"),
+        Contender("step3", "step 3", "lines", STEPS / "step3_multi_threaded" / "server.py"),
         STEP4,
         replace(STEP4.launched("one-by-one"), name="single", title="step 4, one by one"),
-        Server("ngircd", "ngIRCd", "irc"),
+        Contender("ngircd", "ngIRCd", "irc"),
     )
 }
 
 
-def missing(server: Server) -> str | None:
+def missing(server: Contender) -> str | None:
     """Return why a server cannot be measured here, or None."""
     if server.script is None:
         return None if shutil.which("ngircd") else "ngircd is not installed"
@@ -104,7 +104,7 @@ def missing(server: Server) -> str | None:
 
 @contextlib.contextmanager
 def running(
-    server: Server, patience: float = STOP, processor: int | None = None
+    server: Contender, patience: float = STOP, processor: int | None = None
 ) -> Iterator[Running]:
     """Start a server, yield where it listens, stop it; kill it after `patience` seconds.
 

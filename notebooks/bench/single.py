@@ -8,7 +8,7 @@ import numpy as np
 from bench.processors import Meter
 from bench.settings import Settings
 from bench.stats import percentile, summary
-from bench.users import Gathering, LoadError, User
+from bench.users import Gathering, LoadError, SimulatedUser
 
 WARM_UP = 10  # messages of mode "single" that do not count, at least
 EVERYBODY = 200  # users, up to whom each speaks once before mode "single" counts
@@ -43,7 +43,7 @@ def run_single(gathering: Gathering, settings: Settings) -> dict:
     }
 
 
-def deliver_one(gathering: Gathering, sender: User, payload: bytes) -> list[int]:
+def deliver_one(gathering: Gathering, sender: SimulatedUser, payload: bytes) -> list[int]:
     """Send one message and wait until all others have it.
 
     Returns the nanoseconds that it took each, in their order.

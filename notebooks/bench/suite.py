@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.runs import disturbed
+from bench.measurement import disturbed
 from bench.servers import SERVERS, missing
 from bench.settings import ATTACKS
 
@@ -152,7 +152,7 @@ def undisturbed(together: list[tuple[dict, ...]]) -> list[tuple[dict, ...]]:
     return [runs for runs in together if not any(map(disturbed, runs))] or together
 
 
-class Results:
+class CaseResults:
     """The results of all cases, each as often as it was repeated."""
 
     def __init__(self, sizes: Sizes) -> None:

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from bench import processors
-from bench.runs import DISTURBED, disturbed
+from bench.measurement import DISTURBED, disturbed
 from bench.servers import SERVERS
 from bench.stats import number, table
-from bench.suite import Results, Sizes
+from bench.suite import CaseResults, Sizes
 
 SUBJECT = "step4"  # the server that has goals
 SOON = 1000  # users, up to whom all join within seconds
 
 
-def text(results: Results, servers: list[str]) -> str:
+def text(results: CaseResults, servers: list[str]) -> str:
     """Return the tables, what a reader has to know, and what went wrong."""
     parts = [
         values_table(results, servers),
@@ -92,7 +92,7 @@ def attacks(sizes: Sizes) -> list[tuple[str, int, str, tuple[str, float]]]:
     ]
 
 
-def values_table(results: Results, servers: list[str]) -> str:
+def values_table(results: CaseResults, servers: list[str]) -> str:
     """Return the medians of all servers, side by side."""
     header = ["median of the repetitions", *(SERVERS[name].title for name in servers)]
     lines = []
@@ -103,7 +103,7 @@ def values_table(results: Results, servers: list[str]) -> str:
     return table(header, lines)
 
 
-def ratios_table(results: Results, servers: list[str]) -> str:
+def ratios_table(results: CaseResults, servers: list[str]) -> str:
     """Return how many times better step 4 is than each of the others."""
     others = [name for name in servers if name != SUBJECT]
     header = ["step 4 is better by a factor of", *(f"than {SERVERS[n].title}" for n in others)]
@@ -119,7 +119,7 @@ def ratios_table(results: Results, servers: list[str]) -> str:
     return table(header, lines) if lines and others else ""
 
 
-def goals_table(results: Results) -> str:
+def goals_table(results: CaseResults) -> str:
     """Return the goals of step 4, what was found, and whether they are met."""
     lines = []
     for goal in goals(results):
@@ -143,7 +143,7 @@ class Goal:
         return self.found >= self.bound if self.least else self.found <= self.bound
 
 
-def goals(results: Results) -> list[Goal]:
+def goals(results: CaseResults) -> list[Goal]:
     """Return the goals of step 4; what is compared was measured in the same run."""
     sizes, users = results.sizes, results.sizes.users
 
@@ -190,7 +190,7 @@ def goals(results: Results) -> list[Goal]:
     return [*goals, Goal(f"{sizes.idle_users} silent users: CPU, %", silent, 0.5)]
 
 
-def notes(results: Results) -> list[str]:
+def notes(results: CaseResults) -> list[str]:
     """Return what a reader of the tables has to know."""
     lines = [
         "Server and load generator had a processor each."

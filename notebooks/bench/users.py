@@ -16,7 +16,7 @@ class LoadError(Exception):
     """The server did not do what was asked of it, or not in time."""
 
 
-class User:
+class SimulatedUser:
     """One connection to the server, and the nickname that it uses."""
 
     def __init__(self, index: int, nick: str, connection: socket.socket) -> None:
@@ -37,7 +37,7 @@ class User:
         return size
 
 
-def send(user: User, data: bytes | bytearray | memoryview) -> int:
+def send(user: SimulatedUser, data: bytes | bytearray | memoryview) -> int:
     """Send what the socket takes; return the number of bytes. LoadError if it is broken."""
     try:
         return user.connection.send(data)
@@ -67,9 +67,11 @@ class Gathering:
         self.dialect = dialect
         self.letter = letter  # with which their nicknames begin
         self.deadline = time.monotonic() + seconds
-        self.users: list[User] = []
-        self.awaited: dict[User, bytes] = {}
-        self.tails: dict[User, bytes] = {}  # the last bytes read: what is awaited may come in two
+        self.users: list[SimulatedUser] = []
+        self.awaited: dict[SimulatedUser, bytes] = {}
+        self.tails: dict[
+            SimulatedUser, bytes
+        ] = {}  # the last bytes read: what is awaited may come in two
         self.buffer = bytearray(BUFFER)
         self.selector = selectors.DefaultSelector()
         self.awake = False  # True: `wait` asks again and again, it never sleeps
@@ -83,7 +85,7 @@ class Gathering:
                 self.awaited[user] = welcome
         self.read_until(0)
 
-    def connect(self, index: int) -> User:
+    def connect(self, index: int) -> SimulatedUser:
         """Connect one user and send what a newcomer sends."""
         seconds = max(self.deadline - time.monotonic(), 1e-3)
         nick = nickname(index, self.letter)
@@ -93,14 +95,14 @@ class Gathering:
             raise LoadError(f"{nick} cannot connect: {error}") from None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
-        user = User(index, nick, connection)
+        user = SimulatedUser(index, nick, connection)
         self.users.append(user)
         self.selector.register(connection, selectors.EVENT_READ, user)
         if hello := self.dialect.hello(user.nick):
             connection.send(hello)
         return user
 
-    def say_something(self, author: User) -> None:
+    def say_something(self, author: SimulatedUser) -> None:
         """Send one message, read until all others have it and no byte is under way any more."""
         payload = self.dialect.payload(0)
         author.connection.send(self.dialect.message(payload))
@@ -142,7 +144,7 @@ class Gathering:
             pass
         return events
 
-    def look_for(self, awaited: bytes, user: User, data: bytes) -> None:
+    def look_for(self, awaited: bytes, user: SimulatedUser, data: bytes) -> None:
         """Note that a user need not wait any more if `data` has what it waits for."""
         data = self.tails.pop(user, b"") + data
         if awaited in data:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lab.text import number
+from lab.output import number
 
 DASHES = {"step3": (5, 2), "asyncio": (6, 2, 1, 2), "forwarder": (1, 1.5)}  # else one line
 LOOKS = {

@@ -26,7 +26,7 @@ class ProbeError(Exception):
     """The experiment could not be made; the text says why, and what to do."""
 
 
-class Person:
+class Guest:
     """A user of the chat with a bare socket, who can do what a good client would not."""
 
     def __init__(self, port: int, name: str, reads: bool = True) -> None:
@@ -86,17 +86,17 @@ def show(who: str, what: str) -> None:
     print(f"  {who:>5} {what}", flush=True)
 
 
-def show_messages(person: Person) -> list[str]:
+def show_messages(guest: Guest) -> list[str]:
     """Print what somebody has received from ann; return it."""
-    said = [line for line in person.messages() if not line.startswith("* ")]
+    said = [line for line in guest.messages() if not line.startswith("* ")]
     for line in said:
-        show(person.name, f"видит: {line}")
+        show(guest.name, f"видит: {line}")
     return said
 
 
 def glue(port: int) -> bool:
     """Два сообщения, отправленные одним вызовом sendall, остаются двумя."""
-    ann, bob = Person(port, "ann"), Person(port, "bob")
+    ann, bob = Guest(port, "ann"), Guest(port, "bob")
     ann.send("one", "two")
     show("ann", "отправляет одним вызовом sendall сообщения «one» и «two»")
     bob.hear("two")
@@ -105,7 +105,7 @@ def glue(port: int) -> bool:
 
 def cut(port: int) -> bool:
     """Символ, байты которого пришли в два приёма, остаётся целым."""
-    ann, bob = Person(port, "ann"), Person(port, "bob")
+    ann, bob = Guest(port, "ann"), Guest(port, "bob")
     message = ann.dialect.encode("я")
     half = message.index(b"\xd1") + 1
     ann.socket.sendall(message[:half])
@@ -117,52 +117,52 @@ def cut(port: int) -> bool:
     return show_messages(bob) == ["ann: я"]
 
 
-def flood(person: Person, stop: str, count: int = MANY) -> None:
+def flood(guest: Guest, stop: str, count: int = MANY) -> None:
     """Send many messages from a thread of its own; the server may cease to take them."""
-    data = person.dialect.encode("x" * 995) * count + person.dialect.encode(stop)
-    person.socket.settimeout(None)
+    data = guest.dialect.encode("x" * 995) * count + guest.dialect.encode(stop)
+    guest.socket.settimeout(None)
 
     def send() -> None:
         try:
-            person.socket.sendall(data)
+            guest.socket.sendall(data)
         except OSError:  # the experiment is over
             pass
 
     threading.Thread(target=send, daemon=True).start()
-    show(person.name, f"отправляет {len(data) / 1e6:.2g} МБ сообщений")
+    show(guest.name, f"отправляет {len(data) / 1e6:.2g} МБ сообщений")
 
 
-def write_at_once(*people: Person) -> None:
+def write_at_once(*people: Guest) -> None:
     """Let people send numbered messages at the same time, a call for each; the last is "end"."""
     start = threading.Barrier(len(people))
 
-    def write(person: Person) -> None:
+    def write(guest: Guest) -> None:
         start.wait()
         for text in [*map(str, range(1, COUNT)), "end"]:
-            person.send(text)
+            guest.send(text)
 
-    threads = [threading.Thread(target=write, args=(person,)) for person in people]
+    threads = [threading.Thread(target=write, args=(guest,)) for guest in people]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def read_round(person: Person, authors: int) -> list[str]:
+def read_round(guest: Guest, authors: int) -> list[str]:
     """Receive until all authors have said "end"; return the messages."""
-    person.received.clear()
-    if not person.hear("end", authors):
-        raise ProbeError(f"{person.name} получает не всё: запустите сервер заново")
-    return [line for line in person.messages() if not line.startswith("* ")]
+    guest.received.clear()
+    if not guest.hear("end", authors):
+        raise ProbeError(f"{guest.name} получает не всё: запустите сервер заново")
+    return [line for line in guest.messages() if not line.startswith("* ")]
 
 
 def order(port: int) -> bool:
     """Трое пишут одновременно, и все читают их сообщения в одном порядке."""
     # The authors stand between the readers in the registry: no author gets its own messages back,
     # so its broadcast has a shorter way from carl to dora than the others'.
-    carl = Person(port, "carl")
-    authors = [Person(port, name) for name in ("ann", "bob", "eve")]
-    dora = Person(port, "dora")
+    carl = Guest(port, "carl")
+    authors = [Guest(port, name) for name in ("ann", "bob", "eve")]
+    dora = Guest(port, "dora")
     show("", f"ann, bob и eve отправляют одновременно, раз за разом, по {COUNT} сообщений")
     turns = 0
     for number in range(1, ROUNDS + 1):
@@ -182,8 +182,8 @@ def order(port: int) -> bool:
 
 def stall(port: int) -> bool:
     """Клиент, который перестал читать, никого не задерживает."""
-    lazy = Person(port, "lazy", reads=False)
-    ann, bob = Person(port, "ann"), Person(port, "bob")
+    lazy = Guest(port, "lazy", reads=False)
+    ann, bob = Guest(port, "ann"), Guest(port, "bob")
     show("lazy", "больше ничего не читает")
     flood(ann, "the end")
     started = time.monotonic()
@@ -203,8 +203,8 @@ def stall(port: int) -> bool:
 
 def goodbye(port: int) -> bool:
     """Кто уходит и ещё читает, получает всё до прощания."""
-    bob, ann = Person(port, "bob"), Person(port, "ann")
-    slow = Person(port, "slow", reads=False)
+    bob, ann = Guest(port, "bob"), Guest(port, "ann")
+    slow = Guest(port, "slow", reads=False)
     show("slow", "пока ничего не читает")
     flood(ann, "the end", FEW)
     bob.hear("the end")
@@ -224,7 +224,7 @@ def goodbye(port: int) -> bool:
 
 def garbage(port: int) -> bool:
     """Браузер, который постучался в чат, получает понятный отказ."""
-    Person(port, "ann")
+    Guest(port, "ann")
     stranger = socket.create_connection(("127.0.0.1", port))
     stranger.settimeout(PATIENCE)
     stranger.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

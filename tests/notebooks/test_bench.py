@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import MeasurementError, load, measure, processors, runs, stats, suite, tables
+from bench import MeasurementError, load, measure, measurement, processors, stats, suite, tables
 from bench.dialects import DIALECTS
-from bench.servers import SERVERS, Server, running
+from bench.servers import SERVERS, Contender, running
 
 BENCH = Path(__file__).parents[2] / "notebooks" / "bench"
 
@@ -40,7 +40,7 @@ def test_one_command_prints_values_ratios_and_goals_and_keeps_the_results(tmp_pa
 @pytest.mark.parametrize("name", ["batched", "single"])
 def test_the_servers_to_compare_with_deliver_everything_in_order(name):
     load = {"mode": "saturation", "users": 5, "senders": 3, "warm_up": 0.1, "seconds": 0.2}
-    found = runs.put_load_on(SERVERS[name], load | {"drain": 20})
+    found = measurement.put_load_on(SERVERS[name], load | {"drain": 20})
     assert found["all_arrived"], found
     assert found["samples_checked"] > 0  # each: its author, its number, its order
 
@@ -99,7 +99,7 @@ def known(tmp_path, monkeypatch) -> str:
     """A server of which it is known what it does; with one more argument it swallows a message."""
     script = tmp_path / "known.py"
     script.write_text(KNOWN, encoding="utf-8")
-    slow = Server("slow", "slow", "raw", script)
+    slow = Contender("slow", "slow", "raw", script)
     monkeypatch.setitem(SERVERS, "slow", slow)
     monkeypatch.setitem(SERVERS, "lossy", replace(slow, options=("lose",)))
     return "slow"
@@ -122,14 +122,16 @@ def test_a_run_that_fails_or_is_counted_wrong_is_none(known, monkeypatch):
     with pytest.raises(MeasurementError, match=r"slow: .*users must be"):
         measure(known, users=1)
     wrong = {"expected": 7, "received": 7}
-    monkeypatch.setattr(runs, "put_load_on", lambda *_, **__: wrong)
+    monkeypatch.setattr(measurement, "put_load_on", lambda *_, **__: wrong)
     with pytest.raises(MeasurementError, match="counted 7 of 7, not of 8"):
         measure(known, users=3, messages=4)
 
 
 def test_a_changed_server_and_another_python_are_measured(tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr(runs, "put_load_on", lambda server, *_, **__: started.append(server) or {})
+    monkeypatch.setattr(
+        measurement, "put_load_on", lambda server, *_, **__: started.append(server) or {}
+    )
     measure("step4", "saturation", change="queue=7", python="another")
     assert started[0].launcher[1:] == ("queue=7",)
     assert started[0].python == "another"
@@ -153,12 +155,12 @@ def test_server_and_generator_have_a_processor_each(monkeypatch):
             threads = [int(thread) for thread in os.listdir(f"/proc/{task['pid']}/task")]
             return {"found": [os.sched_getaffinity(t) for t in threads], "told": task["processor"]}
 
-    monkeypatch.setattr(runs, "generate", generate)
-    found = runs.put_load_on(SERVERS["step4"], {"users": 2})
+    monkeypatch.setattr(measurement, "generate", generate)
+    found = measurement.put_load_on(SERVERS["step4"], {"users": 2})
     assert len(found["found"]) > 1
     assert all(one == {ours} for one in found["found"])
     assert found["told"] == theirs
-    free = runs.put_load_on(SERVERS["step4"], {"users": 2}, pinned=False)
+    free = measurement.put_load_on(SERVERS["step4"], {"users": 2}, pinned=False)
     assert free["told"] is None
     assert all(one == os.sched_getaffinity(0) for one in free["found"])
 
@@ -187,7 +189,7 @@ def test_processors_of_one_core_are_told_apart(monkeypatch, tmp_path):
 
 
 def test_each_goal_is_met_or_not():
-    results = suite.Results(suite.QUICK)
+    results = suite.CaseResults(suite.QUICK)
     for name, p50, speed in (("step4", 1.2, 30), ("asyncio", 1.1, 1), ("batched", 1.3, 40)):
         results.add(suite.Case("single", name, 10), {"p50_ms": p50})
         results.add(suite.Case("saturation", name, 100), {"deliveries_per_s": speed})
@@ -199,7 +201,7 @@ def test_each_goal_is_met_or_not():
 def test_under_a_rate_every_message_is_counted(tmp_path):
     sizes = suite.QUICK
     [case] = suite.plan(["rate"], ["step4"], sizes, 1, 1)
-    found = runs.put_load_on(SERVERS[case.server], suite.settings(case, sizes))
+    found = measurement.put_load_on(SERVERS[case.server], suite.settings(case, sizes))
     assert "error" not in found
     assert found["lost"] == 0
     assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"]
@@ -209,7 +211,7 @@ def test_under_a_rate_every_message_is_counted(tmp_path):
 def test_amid_attackers_a_pair_is_heard_and_the_attackers_are_at_work(mode):
     task = {"mode": mode, "users": 2, "senders": 1, "attackers": 2, "pasted": 2_000_000}
     load = {"rate": 50, "seconds": 1, "drain": 30}
-    found = runs.put_load_on(SERVERS["step4"], task | load, 10)
+    found = measurement.put_load_on(SERVERS["step4"], task | load, 10)
     assert found.get("expected") == 50, found
     assert found["lost"] == 0
     assert found["seconds"] < load["seconds"] + load["drain"]  # all was noticed when it came
@@ -218,7 +220,9 @@ def test_amid_attackers_a_pair_is_heard_and_the_attackers_are_at_work(mode):
 
 def test_the_beginning_of_a_rate_can_be_left_out():
     task = {"mode": "rate", "users": 5, "senders": 5, "rate": 100, "seconds": 0.4, "drain": 0.5}
-    every, rest = (runs.put_load_on(SERVERS["step4"], task | {"uncounted": s}) for s in (0, 0.1))
+    every, rest = (
+        measurement.put_load_on(SERVERS["step4"], task | {"uncounted": s}) for s in (0, 0.1)
+    )
     assert (every["expected"], every["received"]) == (40 * 4, 40 * 4)
     assert (rest["expected"], rest["received"]) == (30 * 4, 30 * 4)
 
@@ -252,7 +256,7 @@ def test_a_percentile_is_one_of_the_values_by_nearest_rank():
 
 
 def test_a_ratio_is_taken_between_neighbours_in_time():
-    results = suite.Results(suite.QUICK)
+    results = suite.CaseResults(suite.QUICK)
     step4, other = (suite.Case("single", name, 10) for name in ("step4", "asyncio"))
     # The machine was slower, then disturbed; at last one of the runs failed.
     for ours, theirs, busy in ((1, 2, 0), (5, 10, 0), (30, 10, 90), (4, 10, 0)):

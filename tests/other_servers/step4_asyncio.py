@@ -41,7 +41,7 @@ async def read_frame(reader: asyncio.StreamReader) -> str | None:
         raise Bad("your frame holds no UTF-8") from None
 
 
-class Chat:
+class AsyncioChat:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.everybody: set[asyncio.StreamWriter] = set()
@@ -190,7 +190,7 @@ class Chat:
 
 
 async def run(args: argparse.Namespace) -> int:
-    chat = Chat(args)
+    chat = AsyncioChat(args)
     try:
         server = await asyncio.start_server(
             chat.serve, args.host, args.port, limit=2 * LIMIT, reuse_address=os.name == "posix"

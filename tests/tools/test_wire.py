@@ -28,7 +28,7 @@ LIMIT = 2 * DEADLINE  # seconds until a wait of a socket is in vain
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 
-class Tap(Program):
+class TapProgram(Program):
     """A running tap between a server that the test plays, and its clients."""
 
     def __init__(self, *args: str, story: Story, folder: Path, to: int | None = None) -> None:
@@ -118,10 +118,10 @@ needs_resets = pytest.mark.skipif(
 @pytest.fixture
 def tap(tmp_path, story):
     """A function that starts a tap; it ends with the test."""
-    running: list[Tap] = []
+    running: list[TapProgram] = []
 
-    def start(*args: str, **options) -> Tap:
-        running.append(Tap(*args, story=story, folder=tmp_path, **options))
+    def start(*args: str, **options) -> TapProgram:
+        running.append(TapProgram(*args, story=story, folder=tmp_path, **options))
         return running[-1]
 
     yield start

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import processors
 from bench.load import raise_file_limit
-from bench.servers import HERE, SERVERS, STOP, Server, ServerError, running, stop
+from bench.servers import HERE, SERVERS, STOP, Contender, ServerError, running, stop
 from bench.settings import Settings
 
 SPARE_FILES = 200  # descriptors that a process needs for other things than users
@@ -109,7 +109,7 @@ def counted(found: dict, expected: int, title: str) -> int:
     return received
 
 
-def put_load_on(server: Server, task: dict, patience: float = STOP, pinned: bool = True) -> dict:
+def put_load_on(server: Contender, task: dict, patience: float = STOP, pinned: bool = True) -> dict:
     """Start a server, run the load generator on it and return what that has found.
 
     `task` holds the settings of the load generator (see `Settings`), `patience` the seconds that
