@@ -210,20 +210,6 @@ def test_the_table_of_properties_is_that_of_the_registry():
     assert shown.splitlines() == table(), "run: python tests/helpers/properties.py"
 
 
-def test_the_sizes_of_the_parts_are_about_those_of_what_is_installed():
-    if reason := parts.why_not("report"):
-        pytest.skip(reason)
-    text = (ROOT / "README.md").read_text("utf-8")
-    shown = (
-        text.partition("tests/helpers/parts.py` -->\n")[2].partition("\n<!-- end")[0].splitlines()
-    )
-    size = re.compile(r"(\d+) MB")
-    measured = parts.table()
-    assert [size.sub("", row) for row in shown] == [size.sub("", row) for row in measured]
-    for old, new in zip(size.findall("".join(shown)), size.findall("".join(measured)), strict=True):
-        assert 1 / 2 < int(old) / int(new) < 2, "run: python tests/helpers/parts.py"
-
-
 def test_every_step_adds_a_property_and_none_is_missing_in_the_last():
     assert {prop.first for prop in PROPERTIES} == {2, 3, 4}
 
