@@ -56,9 +56,6 @@ def run(name: str, main: Callable[[], int]) -> int:
     """Run the `main` of a program; return the exit status."""
     sys.stdout, sys.stderr = Output(sys.stdout), Output(sys.stderr)
     try:
-        if sys.flags.optimize > 1:
-            print(f"{name}: -OO takes out the texts: start it without", file=sys.stderr)
-            return 2
         try:
             return main()
         finally:

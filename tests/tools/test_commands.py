@@ -25,15 +25,11 @@ def command(line: str, part: str = "tests") -> object:
 
 COMMANDS = [
     command("steps 1"),
-    command("-m steps 1"),
     command("steps diff 1 2"),
     command("steps wire --help"),
     command("notebooks/bench --quick --modes single --servers forwarder", "notebooks"),
     command("notebooks/run.py --help", "notebooks"),
     command("report/build.py --help", "report"),
-    command("tests/helpers/parts.py", "report"),
-    command("tests/helpers/properties.py"),
-    command("tests/solutions.py --help"),
     command("tests/soak.py --seconds 1 --users 4"),
 ]
 
@@ -76,15 +72,6 @@ def test_a_full_disk_is_told_in_one_line(line):
     assert in_shell(line, "> /dev/full 2> /dev/full").returncode == 1
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_without_docstrings_the_remedy_is_told_in_one_line(line):
-    told = run_python("-OO", *line.split())
-    assert told.returncode == 2
-    assert told.stdout == ""
-    assert told.stderr.endswith(": -OO takes out the texts: start it without\n")
-    assert len(told.stderr.splitlines()) == 1
-
-
 def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *args],
@@ -103,8 +90,6 @@ def run_python(*args: str, **environment: str) -> subprocess.CompletedProcess:
         ("notebooks/run.py", "nbformat"),
         ("report/build.py", "pypandoc"),
         ("tests/soak.py", "psutil"),
-        ("tests/helpers/properties.py", "pytest"),
-        ("tests/helpers/parts.py", "packaging"),
     ],
 )
 def test_a_package_that_is_missing_is_told_in_one_line(line, package):
@@ -124,7 +109,6 @@ def test_a_package_that_is_missing_is_told_in_one_line(line, package):
     [
         "steps 1",
         "tests/soak.py",
-        "tests/helpers/properties.py",
         "-m pytest -n 0 tests/test_framing.py",
     ],
 )
