@@ -1,4 +1,4 @@
-"""Executes the notebook without a browser: `python notebooks/run.py` (about five minutes).
+"""Executes the notebook without a browser: `python notebooks/run.py` (about four minutes).
 
 The full run is saved in its place, `broadcast_latency.ipynb`, with its results in `results/`.
 With --quick (a minute) they go to a folder of their own: --output, LAB_RESULTS or a temporary one.

@@ -86,7 +86,7 @@ def run(fault: Fault, tests: list[str], folder: Path) -> str:
     """Run some tests until the first one fails; return its name, "" if none has failed."""
     order = ["-n", "0"] if Path(tests[0]).name in QUICK else ORDER
     command = [sys.executable, "-m", "pytest", "-x", "-q", *order, "-p", "no:cacheprovider"]
-    command += ["--step", fault.file[0]]
+    command += ["-m", "not slow", "--step", fault.file[0]]
     with tempfile.TemporaryFile("w+") as output:
         tested = subprocess.Popen(
             [*command, "--timeout", "60", *tests],

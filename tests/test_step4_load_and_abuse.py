@@ -411,6 +411,7 @@ def test_of_those_who_ask_for_one_nickname_in_the_same_moment_one_gets_it(start,
         assert answers.count(f"* welcome, nick{number}") == 1, answers
 
 
+@pytest.mark.ci
 @contract("limits", "список участников длиннее кадра не мешает ни спросившему, ни остальным")
 def test_a_list_of_users_that_is_longer_than_a_frame_is_told_all_the_same(start):
     chat = start("--max-clients", "800")
@@ -615,6 +616,7 @@ def descriptors_of(process: psutil.Process) -> int:
     return process.num_fds() if psutil.POSIX else process.num_handles()
 
 
+@pytest.mark.ci
 @own
 def test_five_thousand_who_connect_and_close_leave_nothing_behind(chat):
     chat.story.deadline *= 4  # thousands of threads at once, on a machine that may be busy
@@ -691,6 +693,7 @@ def test_a_newcomer_who_floods_with_names_and_does_not_read_delays_nobody_and_is
 LONG = [f"{'𐐀' * 28}{number:04}" for number in range(500)]  # each of 116 bytes
 
 
+@pytest.mark.ci
 @own
 @posix_only
 def test_who_asks_for_a_long_list_again_and_again_and_does_not_read_costs_little_memory(chat):
@@ -731,6 +734,7 @@ def test_many_small_messages_under_long_names_cut_nobody_off_who_reads(chat):
     assert counted == [expected] * len(readers)
 
 
+@pytest.mark.ci
 @own
 @posix_only
 def test_a_leaver_on_a_very_slow_line_gets_all_of_6_mb(start):
@@ -770,6 +774,7 @@ def test_who_takes_the_last_bytes_ever_so_slowly_is_waited_for_30_seconds_and_no
     assert 25 < time.monotonic() - started < 120  # what the system holds, it sends still
 
 
+@pytest.mark.ci
 @own
 def test_a_paste_amid_ten_who_do_not_read_delays_an_honest_pair_little(chat):
     chat.story.deadline = FLOOD
@@ -793,6 +798,7 @@ while True:
 """
 
 
+@pytest.mark.ci
 @own
 def test_a_storm_of_programs_that_connect_shout_and_vanish_delays_an_honest_pair_little(chat):
     ann, bob = chat.join("ann"), chat.join("bob")
@@ -848,6 +854,7 @@ def join_at_once(chat: Chat, count: int, within: float) -> None:
         print(f"{count} have joined in {time.monotonic() - started:.1f} s")
 
 
+@pytest.mark.ci
 @own
 @posix_only
 def test_an_honest_pair_is_heard_amid_a_thousand_who_flood_and_memory_stays_bounded(start):
@@ -1016,6 +1023,7 @@ def test_a_stop_is_in_time_also_when_there_is_much_to_do(chat, count):
     assert "Traceback" not in chat.server.stderr()
 
 
+@pytest.mark.ci
 @own
 @posix_only
 def test_a_stop_amid_a_thousand_who_flood_is_in_time(start):

@@ -66,7 +66,7 @@ def check(tests: list[str], folder: Path | None, report: Path, *options: str, **
     return ended
 
 
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.parametrize("exercise", names())
 def test_the_solution_of_an_exercise_passes_its_test(exercise, tmp_path):
     folder = tmp_path / "моё решение"
@@ -75,7 +75,7 @@ def test_the_solution_of_an_exercise_passes_its_test(exercise, tmp_path):
     assert set(ended.values()) == {""}, ended
 
 
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.parametrize("exercise", names())
 def test_what_a_student_starts_from_fails_in_all_that_an_exercise_tests(exercise, tmp_path):
     folder = tmp_path / "start"
@@ -84,7 +84,7 @@ def test_what_a_student_starts_from_fails_in_all_that_an_exercise_tests(exercise
     assert "" not in ended.values(), ended
 
 
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.parametrize("wrong", wrong_names())
 def test_a_wrong_solution_is_seen_by_the_test_that_it_names(wrong, tmp_path):
     what, by = file_of(wrong).read_text("utf-8").splitlines()[:2]

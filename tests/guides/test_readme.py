@@ -64,7 +64,7 @@ def on_port(command: str, port: int) -> str:
     return re.sub(r"(?<![\w/.])(python3|\.venv/bin/python)\b", shlex.quote(sys.executable), command)
 
 
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_every_command_runs(page):

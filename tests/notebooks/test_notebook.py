@@ -92,6 +92,7 @@ def check_samples(folder: Path) -> None:
             assert told["p99_us"] == pytest.approx(np.percentile(rows, 99))
 
 
+@pytest.mark.ci
 @posix
 @pytest.mark.timeout(450)
 def test_a_quick_run_makes_all_figures_and_results(quick):

@@ -92,6 +92,7 @@ def test_what_a_program_says_in_a_picture_stands_in_its_code(name, step):
         assert any(re.fullmatch(pattern, text.strip()) for pattern in patterns), text
 
 
+@pytest.mark.ci
 @needs_mermaidx
 @pytest.mark.parametrize("svg", DIAGRAMS, ids=name_of)
 def test_a_diagram_was_drawn_from_its_text_as_it_is(tmp_path, svg):

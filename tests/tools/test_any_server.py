@@ -86,7 +86,7 @@ def test_a_server_that_asks_one_newcomer_at_a_time_lacks_just_that(tmp_path):
     assert failed_properties(3, server, tmp_path) == {"a newcomer who says nothing harms nobody"}
 
 
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("step", "server"), [(3, "step3_queues.py"), (4, "step4_asyncio.py")], ids=["3", "4"]
 )

@@ -698,7 +698,7 @@ BATCHES = 5
 
 
 @isolated
-@pytest.mark.authors
+@pytest.mark.ci
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_one_check_alone_gives_its_verdict_and_its_cause(pair, batch):
     """Several at once: a checker waits, most of the time."""
