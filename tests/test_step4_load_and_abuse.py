@@ -112,6 +112,7 @@ class Memory:
         return (self.peak - self.before) / MEGABYTE
 
 
+@pytest.mark.ci
 @own
 @pytest.mark.parametrize("count", [1, 50])
 def test_readers_who_stop_delay_nobody_and_cost_little_memory(start, count):
@@ -210,6 +211,7 @@ def test_a_reader_who_is_slow_but_reads_gets_everything(chat):
     flood_for_a_slow_reader(chat, talkers=1)
 
 
+@pytest.mark.ci
 @own
 def test_a_slow_reader_gets_everything_from_three_who_flood(chat):
     flood_for_a_slow_reader(chat, talkers=3)
@@ -667,6 +669,7 @@ def test_a_refused_length_costs_no_memory(chat):
     assert process.memory_info().rss - before < 20 * MEGABYTE
 
 
+@pytest.mark.ci
 @own
 @pytest.mark.parametrize("name", ["a b", "x" * 60_000], ids=["small", "large"])
 def test_a_newcomer_who_floods_with_names_and_does_not_read_delays_nobody_and_is_out_in_time(
@@ -816,6 +819,7 @@ def test_a_storm_of_programs_that_connect_shout_and_vanish_delays_an_honest_pair
     assert "Traceback" not in chat.server.stderr()
 
 
+@pytest.mark.ci
 @own
 @posix_only
 def test_a_thousand_who_join_at_once_are_in_within_5_seconds(start):
@@ -1133,6 +1137,7 @@ def test_who_was_behind_costs_no_cpu_after_catching_up(chat):
     expect_idle(chat, most=0.05)
 
 
+@pytest.mark.ci
 @own
 def test_a_moment_of_the_soak():
     soak = Path(__file__).parent / "soak.py"

@@ -141,10 +141,9 @@ def slopes(other: float) -> dict:
     return made_up
 
 
-def knees(step4: int) -> dict:
-    found = {"step3": 1000, "step4": step4}
-    knee = {server: {"rate_per_s": rate} for server, rate in found.items()}
-    return {"facts": {"knee": knee}, "STYLES": found}
+def knees(step4: int, step3: int | None = 1000) -> dict:
+    found = {"step3": step3, "step4": step4}
+    return {"facts": {"knee": {server: {"rate_per_s": rate} for server, rate in found.items()}}}
 
 
 def chats(slowest: int) -> dict:
@@ -174,8 +173,15 @@ CONCLUSIONS = [
     ("straight =", fit(0.999), "с точностью до 5", fit(0.98), "описывает их плохо"),
     ("straight =", slopes(6.5), "меньше чем на 10 %", slopes(7), "от 6,0 до 7,0"),
     ("knees =", knees(12_000), "Остальные выдержали", knees(1000), "лучший из остальных"),
+    (
+        "knees =",
+        knees(1000, None),
+        "ни одной из измеренных частот.",
+        knees(1000),
+        "остальных — 1000",
+    ),
     ("def better", chats(50), "доставок больше", chats(1), "разброс повторов больше"),
-    ("slower =", queues(4), "хуже неё: 1", queues(20), "почти не зависит"),
+    ("slower =", queues(4), "хуже неё: 1.", queues(20), "почти не зависит"),
     ("three, four", stalls(100), "остановился для всех", stalls(99), "шаг 4 — 99"),
     ("off, on =", waits(50), "ждут 50", waits(5), "не видно"),
 ]
