@@ -103,6 +103,7 @@ def test_a_quick_run_makes_all_figures_and_results(quick):
     assert "Это быстрая проба" in str(notebook.cells)
 
 
+@pytest.mark.ci
 @posix
 @pytest.mark.timeout(450)
 def test_one_stopped_reader_freezes_step_3_and_not_step_4(quick):
