@@ -157,14 +157,18 @@ class Stage(Chat):
     def __init__(self, scene: "Scene", server: Server, story: Play) -> None:
         super().__init__(scene.step, server, story)
         self.raw = scene.raw.split()
+        self.late: set[str] = set()  # what whoever connects may read, or not
 
     def connect(self, name: str, reads: bool = True) -> Peer:
         self.story.add(name, tr("подключается", "connects"), "")
         if name in self.raw:
             with self.story.hush():
-                return super().connect(name, reads)
-        self.people.append(Person(self.step, self.server.port, name, self.story))
-        return self.people[-1]
+                peer = super().connect(name, reads)
+        else:
+            peer = Person(self.step, self.server.port, name, self.story)
+            self.people.append(peer)
+        peer.late |= self.late
+        return peer
 
     def with_people(self, *names: str) -> list[Peer]:
         """Let people join before the scene begins."""
@@ -181,6 +185,8 @@ class Stage(Chat):
             idler.say(name)
             while not received.endswith(name.encode()) and (byte := idler.connection.recv(1)):
                 received += byte
+            # It is told after the welcome: whoever comes in that moment may hear it, too.
+            self.late.add(f"* {name} joined")
         self.story.add(name, tr("в чате, не читает", "here, reads nothing"), "")
         return idler
 
