@@ -444,8 +444,8 @@ def test_sources_and_sections_are_numbered_as_they_come(data):
         ({"stall__step3__silent_at_end_s": 0.0}, "На шаге 3 остальные получили"),
         ({"nagle__without__waited_percent": 0.0}, "с `TCP_NODELAY` и без него на этой машине нет"),
         ({"nagle__cause__alternate_percent": 10}, "Ждёт ли рассылка, зависит от того"),
-        ({"knee__step3__rate_per_s": None}, "шаг 3 справляется не справляется ни с одной"),
-        ({"knee__step4__rate_per_s": None}, "шаг 4 — ни с одной"),
+        ({"knee__step3__rate_per_s": None}, "Шаг 3 не справляется ни с одной из них"),
+        ({"knee__step4__rate_per_s": None}, "шаг 4 не справляется ни с одной"),
         ({"runs__scores__step3__passed": 0}, "команду выхода проверяют тесты (таблица [2]"),
     ],
 )
