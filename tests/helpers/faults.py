@@ -389,7 +389,6 @@ SOME = {
     "4: the rest of a partial send is lost",
     "4: the login timeout starts anew",
     "4: the name is never free",
-    "4: a send waits",
     "4: answers before what was said",
     "4: client: a bad frame is a traceback",
 }
