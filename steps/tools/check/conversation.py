@@ -1,7 +1,6 @@
 """A server that runs, and the people who sit at its clients."""
 
 import re
-import signal
 import socket
 import struct
 import time
@@ -15,6 +14,7 @@ from tools.check.reading import missed_question, news, own_frames, question, sho
 SERVER_STARTS = 8.0  # seconds
 CLIENT_STARTS = 10.0
 SILENT = 4.0  # seconds after which Enter is pressed in the window of a server that says nothing
+HEARS = 3.0  # seconds until a message that is not on a screen is lost
 LAST_LINES = 6
 CLEARS = re.compile(r"\x1bc|\x1b\[[0-3]?J|\x1b\[[\d;]*H")  # the screen
 USAGE = re.compile(r"\busage:|\bargv\b|following arguments|использование:|аргумент", re.I)
@@ -109,7 +109,7 @@ class Conversation:
                 silent = now - began > SILENT and not self.entered
                 if kind or silent:
                     self.entered = silent and not kind
-                    answered = program.position()
+                    answered = program.position
                     program.types(self.answer(kind, "") if kind != "name" else "")
                 looked = now
             time.sleep(0.03)
@@ -151,8 +151,7 @@ class Conversation:
     ) -> Participant:
         """Start a client and answer what it asks, until its user can talk.
 
-        With `say_name` False the user sits before the question for the name, and is silent.
-        `key` tells two people of one name apart. Without a terminal the client sits at pipes.
+        With `say_name` False the user does not tell the name; `key` tells two of one name apart.
         """
         somebody = Participant(name, self.start(self.pair.client, name, terminal))
         self.people[key or name] = somebody
@@ -166,7 +165,7 @@ class Conversation:
         deadline = time.monotonic() + CLIENT_STARTS * pace
         since, given, patience = 0, False, 2 if known is None else 0
         asked: list[str] = []
-        wait_for(lambda: program.total or not program.alive(), 1.5 * pace)
+        wait_for(lambda: program.position or not program.alive(), 1.5 * pace)
 
         def kind_now() -> str:
             lines = program.lines(since)
@@ -200,7 +199,7 @@ class Conversation:
                 kind = "name"
             else:
                 asked.append(kind)
-            since = program.position()
+            since = program.position
             if kind == "name":
                 given = somebody.named = True
             program.types(self.answer(kind, somebody.name))
@@ -222,14 +221,14 @@ class Conversation:
                 return True
         return False
 
-    def kill(self, name: str) -> Process:
+    def kill(self, name: str) -> None:
         """End somebody's client without a word."""
-        program = self.people.pop(name).program
-        self.leavers.append(program)
-        program.kill()
-        return program
+        self.leavers.append(self.people.pop(name).program)
+        self.leavers[-1].kill()
 
-    def hear(self, readers: list[str], text: str, marks: dict[str, int], seconds: float) -> str:
+    def hear(
+        self, readers: list[str], text: str, marks: dict[str, int], seconds: float = HEARS
+    ) -> str:
         """Wait until all these people see `text`; return who does not, or ""."""
         deadline = time.monotonic() + seconds
         for name in readers:
@@ -240,13 +239,10 @@ class Conversation:
 
     def marks(self) -> dict[str, int]:
         """Return where the output of each screen ends now."""
-        return {name: each.program.position() for name, each in self.people.items()}
+        return {name: each.program.position for name, each in self.people.items()}
 
     def news(self, name: str, since: int) -> list[str]:
-        """Return the lines that somebody was told since a position.
-
-        A client that clears the screen may have written all of it again: that is no news.
-        """
+        """Return the lines that somebody was told since a position; a screen drawn anew is none."""
         program, prompt = self.people[name].program, self.people[name].prompt
         lines = program.lines(since)
         if CLEARS.search(program.raw(since)):
@@ -279,10 +275,6 @@ class Conversation:
 
     # The end
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C in the server's window."""
-        self.server.signal(signal.SIGINT)
-
     def close(self) -> None:
         """End everybody: the clients first, so that the port is free soon."""
         for connection in self.bare:
@@ -294,7 +286,8 @@ class Conversation:
                 time.sleep(0.1)
             self.server.close()
         self.people, self.leavers, self.bare, self.server = {}, [], [], None
-        guard.end_strays()
+        if guard.inside():  # what has double-forked away
+            system.end_descendants(everybody=True)
 
 
 def last_lines(program: Process) -> list[str]:
@@ -307,13 +300,12 @@ def cannot_drive(key: str, program: Process, role: str) -> CannotDrive:
     """Return why a program that has ended, or that waits, cannot be driven."""
     lines = last_lines(program)
     text = "\n".join(lines)
-    if found := re.search(r"No module named '?([\w.]+)", text):
-        module = found.group(1).partition(".")[0]
-        return CannotDrive(
-            "module",
-            f"Нет модуля {module}. Если это Ваш файл, приложите его к работе; если это чужой "
-            "пакет, установите его (python -m pip install ...) или уберите импорт.",
+    if found := re.search(r"No module named '?(\w+)", text):
+        text = (
+            f"Нет модуля {found[1]}. Если это Ваш файл, приложите его к работе; если это чужой "
+            "пакет, установите его (python -m pip install ...) или уберите импорт."
         )
+        return CannotDrive("module", text)
     if re.search(r"no display name|cannot connect to X server|could not connect to display", text):
         return has_windows("tkinter", role)
     who = "Серверу" if role == "server" else "Клиенту"

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from tools.check.find import Submission
 from tools.check.process import wait_for
 
 HELD = 65.0  # seconds for which a system may keep a port from its next user
-HEARS = 3.0  # seconds until a message that is not on a screen is lost
 
 
 class Failure(Exception):
@@ -39,7 +39,6 @@ class NotChecked(Exception):
 
 
 UNSTEADY = ("unsteady", "сообщения доходят не каждый раз", True)
-GONE = ("server_gone", "сервер или клиент не запустились ещё раз", True)
 NO_SIGNALS = ("no_stop", "на этой системе программу нельзя приостановить")
 
 
@@ -47,23 +46,31 @@ NO_SIGNALS = ("no_stop", "на этой системе программу нел
 class Check:
     """A check, and all that is said of it.
 
-    `causes`: for each verdict the likely cause in terms of the code, or (cause, what was
-    expected). `read`: a file below `steps` and a heading in it, under which the answer stands;
-    `reads`: the same for single verdicts. `explain`: whether an error that the server tells of is
-    a better cause.
+    `words`: for each verdict a paragraph "verdict: the likely cause, in terms of the code", and
+    behind "=>" what was expected, where that is another thing. `read`: a file below `steps` and a
+    heading in it, under which the answer stands; `reads`: the same for single verdicts. `explain`:
+    whether an error that the server tells of is a better cause.
     """
 
     title: str
     expected: str
-    causes: dict[str, str | tuple[str, str]]
+    words: str
     read: tuple[str, str]
     reads: dict[str, tuple[str, str]] = field(default_factory=dict)
-    waits_for: str = ""
+    waits_for: str = "talk"
     graded: bool = True
     explain: bool = True
     remarks: dict[str, str] = field(default_factory=dict)
     name: str = ""
     run: Callable[["Examiner"], str | None] | None = None
+
+    def __post_init__(self) -> None:
+        # For each verdict its cause, and what was expected.
+        self.causes: dict[str, tuple[str, str]] = {}
+        for paragraph in re.split(r"\n    (?=\w+: )", self.words)[1:]:
+            verdict, _, text = " ".join(paragraph.split()).partition(": ")
+            cause, _, expected = text.partition(" => ")
+            self.causes[verdict] = cause, expected or self.expected
 
     def pointer(self, verdict: str) -> tuple[str, str]:
         """Return the file and the heading under which the answer to a verdict stands."""
@@ -77,7 +84,7 @@ def check(*args: object, **kwargs: object) -> Callable:
     """Enter a function into the list of checks under its own name."""
 
     def enter(function: Callable[["Examiner"], str | None]) -> Callable:
-        name = function.__name__.removesuffix("_")
+        name = function.__name__
         CHECKS[name] = Check(*args, **kwargs, name=name, run=function)
         return function
 
@@ -110,10 +117,13 @@ LOCKED = (
     "освободили после исключения. Пишите with lock и не вызывайте под ним того, кто захватывает "
     "его снова."
 )
-POOL = (
-    "Похоже, пул потоков заполнен: каждое соединение занимает поток выполнения, пока не "
-    "закончится, а следующие ждут. Создайте поток на каждого участника (threading.Thread)."
-)
+HELD_UP = """
+    pool: Похоже, пул потоков заполнен: каждое соединение занимает поток выполнения, пока не
+        закончится, а следующие ждут. Создайте поток на каждого участника (threading.Thread).
+    locked: Сервер ждёт первых байтов (recv) с захваченной блокировкой или захватывает её второй
+        раз, и остальные ждут её. Под блокировкой только читайте и изменяйте общий список, а recv
+        вызывайте без неё.
+    """  # what keeps others from being served: see Examiner.held_up
 
 
 class Examiner:
@@ -214,11 +224,22 @@ class Examiner:
     ) -> str:
         """Let somebody type a message that these people have to see; return it."""
         text, before = self.say(speaker, text)
-        deaf = self.now.hear(list(readers), text, before, HEARS)
-        if deaf:
+        if deaf := self.now.hear(list(readers), text, before):
             values |= {"speaker": speaker, "reader": deaf, "text": text}
             raise Failure(verdict, (deaf, before[deaf]), since=before[speaker], **values)
         return text
+
+    def steady(self, speaker: str, reader: str) -> tuple[str, int]:
+        """Let somebody be heard once more; return the message, and where the screen was before."""
+        text, before = self.say(speaker)
+        if self.now.hear([reader], text, before):
+            raise NotChecked(*UNSTEADY)
+        return text, before[reader]
+
+    def press_ctrl_c(self) -> None:
+        """Press Ctrl-C in the server's window."""
+        self.note("в окне сервера нажато Ctrl-C")
+        self.now.server.signal(signal.SIGINT)
 
     def all_talk(self, verdict: str) -> None:
         """Check that ann and bob talk: several times, for the first `send` may still succeed."""
@@ -226,18 +247,20 @@ class Examiner:
             self.must_hear(verdict, speaker, reader)
             time.sleep(0.2)
 
-    def newcomer_talks(self, verdict: str, newcomer: str) -> None:
-        """Let somebody new join: they hear and are heard, at the second attempt at the latest."""
+    def newcomer_talks(
+        self, ended: str, unheard: str = "", deaf: str = "", others=("ann",)
+    ) -> None:
+        """Let carl join: he is heard and hears, at the second attempt at the latest."""
         try:
-            self.join(newcomer)
+            self.join("carl")
         except ClientEnded:
-            values = {"speaker": newcomer, "reader": "ann", "text": self.text()}
-            raise Failure(verdict, (newcomer, 0), **values) from None
+            values = {"speaker": "carl", "reader": "ann", "text": self.text()}
+            raise Failure(ended, ("carl", 0), **values) from None
         self.now.calm()
         for attempt in range(2):
             try:
-                self.must_hear(verdict, newcomer, "ann")
-                self.must_hear(verdict, "ann", newcomer)
+                self.must_hear(unheard or ended, "carl", *others)
+                self.must_hear(deaf or ended, "ann", "carl", *others[1:])
                 return
             except Failure:
                 if attempt:
@@ -266,7 +289,7 @@ class Examiner:
         """Return what a line tells besides messages: glued to them, there may be news."""
         for text in messages:
             line = line.replace(text, " ")
-        people = {*self.now.people, about, *NAMED_FIRST}
+        people = {*self.now.people, about, "ann", "bob", "carl"}
         forms = {*(self.mark_for(each) for each in people), *self.marks.values()} - {""}
         for form in sorted(forms, key=len, reverse=True):
             if form in line:
@@ -295,54 +318,48 @@ class Examiner:
     def mark_beginning(self) -> None:
         """Remember how the server was before the check did anything to it."""
         server = self.now.server
-        self.began, self.locks = server.position(), system.waiting_for_locks(server.family())
+        self.began, self.locks = server.position, system.waiting_for_locks(server.family())
 
     def photograph(self, failure: Failure) -> None:
         """Keep what is on the screens, what was typed, and what the server said: once."""
         if failure.typed is not None:
             return
         now, failure.typed = self.now, self.typed()
-        clients = []
-        for who, since in failure.screens if now else ():
-            somebody = now.people.get(who)
-            program = now.server if who == "server" else somebody.program if somebody else None
-            if program:
-                program.quiet(0.1, 0.5)
-                clients += [program] if somebody else []
-                failure.pictures.append((who, program.raw(since)))
         if not now or not now.server:
             return
-        raw = now.server.raw(min(self.began, now.server.position()))
+        programs = {who: each.program for who, each in now.people.items()} | {"server": now.server}
+        shown = {who: since for who, since in failure.screens if who in programs}
+        for who, since in shown.items():
+            programs[who].quiet(0.1, 0.5)
+            failure.pictures.append((who, programs[who].raw(since)))
+        raw = now.server.raw(min(self.began, now.server.position))
         said, folder = reading.traceback_of(raw), str(self.pair.folder)
         # Whose client has an error that was not handled sees nothing from then on.
-        traces = [*(reading.traceback_of(each.raw()) for each in clients), said]
+        screens = [programs[who].raw() for who in shown if who != "server"]
+        traces = [*map(reading.traceback_of, screens), said]
         error = next(filter(None, (reading.own_error(each, folder) for each in traces)), {})
         failure.reason, failure.explained = self.reason(error, reading.told_error(raw))
         if "server" not in dict(failure.pictures):
-            shown = said or reading.told_error(raw)
-            failure.server_said = reading.visible(shown, folder=folder)
+            failure.server_said = reading.visible(said or reading.told_error(raw), folder=folder)
 
     def reason(self, error: dict[str, str], told: str) -> tuple[str, bool]:
         """Return what the server's own error tells or "", and whether its meaning is known."""
-        found = ""
+        found, line = f"Сервер сообщает: {told}." if told else "", told
         if error:
+            line = "{code} {error}".format(**error)
             found = (
                 "В {file}, строка {line} ({code}), возникает {error}, и исключение не обработано: "
                 "поток выполнения, в котором оно возникло, на этом завершается."
             ).format(**error)
-        elif told:
-            found = f"Сервер сообщает: {told}."
-        line = "{code} {error}".format(**error) if error else told
         meaning = next((text for fits, text in ERRORS if re.search(fits, line)), "")
         parts = [found, meaning if found else "", LOCKED if self.a_lock_was_kept() else ""]
         return " ".join(part for part in parts if part), bool(meaning or parts[2])
 
     def held_up(self, failure: Failure) -> Failure:
         """Return a failure with the verdict that tells what keeps others from being served."""
-        workers = self.pool()
         sitting = len(self.now.people) + len(self.now.bare)
-        verdict = "pool" if workers and sitting > workers else failure.verdict
-        verdict = "locked" if verdict != "pool" and self.a_lock_was_kept() else verdict
+        full = 0 < self.pool() < sitting
+        verdict = "pool" if full else "locked" if self.a_lock_was_kept() else failure.verdict
         return Failure(verdict, *failure.screens, **failure.values)
 
     def pool(self) -> int:
@@ -356,9 +373,8 @@ class Examiner:
 
     def a_lock_was_kept(self) -> bool:
         """Return whether more of the server's threads wait for a lock than before the check."""
-        if not self.has(r"lock|mutex|synchronized|acquire") or self.has(r"queue\.|asyncio"):
-            return False
-        if self.pool():  # its idle threads wait for one, too
+        locks = self.has(r"lock|mutex|synchronized|acquire")
+        if not locks or self.has(r"queue\.|asyncio") or self.pool():  # idle threads wait, too
             return False
         return system.waiting_for_locks(self.now.server.family()) > self.locks
 
@@ -377,6 +393,3 @@ class Examiner:
             else:
                 told += dict.fromkeys(pattern.format(*each) for each in values)
         return told
-
-
-NAMED_FIRST = ("ann", "bob", "carl")

@@ -13,19 +13,10 @@ from pathlib import Path
 
 from tools.check.reading import harmless
 
-RUNNERS = {  # how a source file is started
-    ".py": [sys.executable],
-    ".js": ["node"],
-    ".mjs": ["node"],
-    ".ts": ["deno", "run", "-A"],
-    ".rb": ["ruby"],
-    ".pl": ["perl"],
-    ".php": ["php"],
-    ".lua": ["lua"],
-    ".java": ["java"],
-    ".go": ["go", "run"],
-    ".sh": ["sh"],
-}
+# How a source file is started.
+RUNNERS = {".py": [sys.executable], ".ts": ["deno", "run", "-A"], ".go": ["go", "run"]}
+RUNNERS |= {".js": ["node"], ".mjs": ["node"], ".rb": ["ruby"], ".pl": ["perl"], ".sh": ["sh"]}
+RUNNERS |= {each: [each[1:]] for each in (".php", ".lua", ".java")}
 SKIPPED = {
     *("__pycache__", "node_modules", "venv", ".venv", "env", ".git", "site-packages", ".idea"),
     *("__MACOSX", ".vscode", "build", "dist"),
@@ -33,14 +24,12 @@ SKIPPED = {
 LEAST = 1.0  # points of a file that may be the server or the client
 MOST_FILES, MOST_DEPTH, MOST_BYTES = 400, 4, 200_000
 MOST_COPIED = 40_000_000  # bytes of a submission
-LISTENS = re.compile(
-    r"\.listen\s*\(|socketserver|start_server|create_server|ServerSocket|TCPServer|net\.Listen"
-    r"|reuse_port|\blisten\s*\("
-)
-CONNECTS = re.compile(
-    r"\.connect(_ex)?\s*\(|create_connection|open_connection|new Socket\s*\(|net\.Dial|TCPSocket"
-    r"|IO::Socket::INET|connect\s*\("
-)
+DOES = {  # what a file of this role does
+    "server": re.compile(r"socketserver|start_server|create_server|ServerSocket|TCPServer"
+                         r"|net\.Listen|reuse_port|\blisten\s*\("),
+    "client": re.compile(r"create_connection|open_connection|new Socket\s*\(|net\.Dial|TCPSocket"
+                         r"|IO::Socket::INET|connect(_ex)?\s*\("),
+}  # fmt: skip
 WINDOWS = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+(tkinter|Tkinter|customtkinter|PyQt\d|PySide\d|kivy|pygame|wx|"
     r"easygui|flet|dearpygui|PySimpleGUI)\b",
@@ -71,10 +60,7 @@ class Side:
     others: list[list[str]] = field(default_factory=list)  # client2.py, client3.py: as client1.py
 
     def command_of(self, number: int, name: str) -> list[str]:
-        """Return how the program of somebody is started: the first one is number 0.
-
-        In a command of the user {name} stands for the name.
-        """
+        """Return how somebody's program is started; {name} in a command stands for the name."""
         commands = [self.command, *self.others]
         return [word.replace("{name}", name) for word in commands[number % len(commands)]]
 
@@ -97,14 +83,9 @@ class Submission:
     def addresses(self) -> list[str]:
         """Return the addresses in the code that are not the loopback's: at most eight."""
         found = dict.fromkeys(LITERAL.findall(self.sources))
-        usable = [
-            each
-            for each in found
-            if all(int(part) < 256 for part in each.split("."))
-            and 0 < int(each.split(".")[0]) < 224
-            and not each.startswith(("127.", "8.8.", "1.1.1.", "255."))
-        ]
-        return usable[:8]
+        foreign = [each for each in found if not each.startswith(("127.", "8.8.", "1.1.1."))]
+        parts = {each: [int(part) for part in each.split(".")] for each in foreign}
+        return [each for each in foreign if 0 < parts[each][0] < 224 and max(parts[each]) < 256][:8]
 
 
 def find(
@@ -131,11 +112,9 @@ def copy(folder: Path, target: Path) -> None:
             folders[:] = set(folders) - uncopied(place, folders)
             size += sum(Path(place, each).lstat().st_size for each in files)
         if size > MOST_COPIED:
-            raise CannotDrive(
-                "too_big",
-                f"Папка слишком велика: {size // 1_000_000} МБ. Назовите папку, в которой лежат "
-                "только сервер и клиент.",
-            )
+            megabytes = f"Папка слишком велика: {size // 1_000_000} МБ."
+            text = f"{megabytes} Назовите папку, в которой лежат только сервер и клиент."
+            raise CannotDrive("too_big", text)
         shutil.copytree(folder, target, symlinks=True, ignore=uncopied, copy_function=shutil.copy)
     except OSError as error:
         if isinstance(error, shutil.Error):  # copytree has a list of them
@@ -148,13 +127,9 @@ def copy(folder: Path, target: Path) -> None:
 
 def uncopied(folder: str, names: list[str]) -> set[str]:
     """Return what is left out of a copy of a submission; see shutil.copytree."""
-    special = {name for name in names if not is_plain(Path(folder, name))}
-    return special | {name for name in names if name in SKIPPED - {"env", "build", "dist"}}
-
-
-def is_plain(path: Path) -> bool:
-    """Return whether this is a file, a folder or a link: no pipe, no device."""
-    return path.is_symlink() or path.is_file() or path.is_dir()
+    paths = [Path(folder, name) for name in names]
+    plain = {each.name for each in paths if each.is_symlink() or each.is_file() or each.is_dir()}
+    return set(names) - plain | set(names) & SKIPPED - {"env", "build", "dist"}
 
 
 def sources(folder: Path) -> dict[Path, "Source"]:
@@ -163,9 +138,9 @@ def sources(folder: Path) -> dict[Path, "Source"]:
     for place, folders, files in os.walk(folder):
         depth = len(Path(place).relative_to(folder).parts)
         folders[:] = [name for name in folders if name not in SKIPPED and depth + 1 < MOST_DEPTH]
-        paths = [Path(place, name) for name in files if Path(name).suffix in RUNNERS]
+        named = [name for name in files if not name.startswith("._")]
+        paths = [Path(place, name) for name in named if Path(name).suffix in RUNNERS]
         found += [each for each in paths if each.is_file() and not each.is_symlink()]
-    found = [path for path in found if not path.name.startswith("._")]
     found.sort(key=lambda path: (len(path.parts), path))
     return {path: Source(path) for path in found[:MOST_FILES]}
 
@@ -175,8 +150,7 @@ class Source:
 
     def __init__(self, path: Path) -> None:
         self.path, self.text = path, read(path)
-        self.listens = bool(LISTENS.search(self.text))
-        self.connects = bool(CONNECTS.search(self.text))
+        self.does = {role for role, fits in DOES.items() if fits.search(self.text)}
         window = WINDOWS.search(self.text)
         self.window = window[1] if window else ""
         self.threads = bool(re.search("thread|async", self.text, re.I))
@@ -230,12 +204,9 @@ def words_of(command: str, folder: Path) -> list[str]:
 
 def moved(words: list[str], old: Path, new: Path) -> list[str]:
     """Return a command with the files of one folder in the place of those of another."""
-    paths = [Path(word) for word in words]
     return [
-        str(new / path.relative_to(old))
-        if path.is_absolute() and path.is_relative_to(old)
-        else word
-        for word, path in zip(words, paths, strict=True)
+        str(new / Path(word).relative_to(old)) if Path(word).is_relative_to(old) else word
+        for word in words
     ]
 
 
@@ -301,24 +272,18 @@ def neighbours(source: Source, files: dict[Path, Source]) -> list[Source]:
 
 def score(role: str, file: Source, files: dict[Path, Source], near: Path | None) -> float:
     """Return how much a file looks like the server, or like the client, that people start."""
-    group = [file, *neighbours(file, files)]
-    if role == "server":
-        own, imported, unwanted = file.listens, any(x.listens for x in group), file.connects
-    else:
-        own, imported, unwanted = file.connects, any(x.connects for x in group), file.listens
-    points = 4.0 if own else 3.0 if imported else -2.0
-    points += 4 * file.is_named(role)
-    points -= 3 * file.is_named("client" if role == "server" else "server")
-    points -= 2 * unwanted
+    group, other = [file, *neighbours(file, files)], "client" if role == "server" else "server"
+    imported = any(role in each.does for each in group)
+    points = 4.0 if role in file.does else 3.0 if imported else -2.0
+    points += 4 * file.is_named(role) - 3 * file.is_named(other) - 2 * (other in file.does)
     points -= 4 * ("SOCK_DGRAM" in file.text and "SOCK_STREAM" not in file.text)
     points -= 2 * bool(re.search("udp", file.path.name, re.I))
     points -= 2 * bool(re.search("test|example|old|backup|copy|копия", file.path.name, re.I))
     points -= 1.5 * any(each.window for each in group)
     if file.path.suffix == ".py":
         points += 1 if DOES_SOMETHING.search(file.text) else -5
-        points -= 2 * any(
-            file.path.stem in each.modules for each in files.values() if each is not file
-        )
+        others = [each for each in files.values() if each is not file]
+        points -= 2 * any(file.path.stem in each.modules for each in others)
     if role == "server":
         points += 1.5 * any(each.threads for each in group) + any(each.chats for each in group)
     if near:

@@ -4,13 +4,14 @@ import argparse
 import csv
 import html
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.check import find, guard, trial
 from tools.check.asks import CHECKS, ORDER, first_to_mend
-from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, program, totals
+from tools.check.page import SIGNS, WORDS, Page, complain, kind_of, program
 from tools.check.reading import harmless
 
 WARNING = "Проверка запускает чужой код с Вашими правами."
@@ -25,6 +26,7 @@ UNPROTECTED = (
     "выйти в сеть, занять порт, изменить Ваши файлы, другие работы и эту таблицу и оставить после "
     "себя процессы. Оценке такой проверки можно верить, только если Вы верите коду."
 )
+AT_A_CHECK = re.compile(r"^(?=[✓✗·!] (\w+) )", re.M)  # in a text for a student
 MOST_NAME = 200  # bytes of a name: systems allow 255, with ".txt"
 STYLE = (
     "body{font:15px/1.4 sans-serif;margin:1.5em;max-width:75em}table{border-collapse:collapse}"
@@ -97,9 +99,8 @@ def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:
     with table.open("w", encoding="utf-8-sig", newline="") as file:
         rows = csv.writer(file, delimiter=";")
         titles = [CHECKS[name].title for name in ORDER]
-        rows.writerow(
-            ["работа", "оценка", "из", "исправить сначала", "примечание", *titles, "время, с"]
-        )
+        own = ["работа", "оценка", "из", "исправить сначала", "примечание"]
+        rows.writerow([*own, *titles, "время, с"])
         for name, report, _ in reports:
             verdicts = {each["id"]: WORDS[each["status"]] for each in report["checks"]}
             first = first_to_mend(report["checks"])
@@ -111,15 +112,14 @@ def write(table: Path, reports: list[tuple[str, dict, str]]) -> None:
 
 def no_formula(cell: object) -> object:
     """Return a cell that no spreadsheet takes for a formula: names are the students' own."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+    return f"'{cell}" if re.match(r"[=+\-@\t\r]", str(cell)) else cell
 
 
 def html_of(folder: Path, reports: list[tuple[str, dict, str]], protected: bool) -> str:
     """Return the page for the teacher: the class as a table, each cell with its story."""
     heads = "".join(
-        f'<th class="tall {"" if CHECKS[name].graded else "more"}"><div>{CHECKS[name].title}'
-        f"</div></th>"
-        for name in ORDER
+        f'<th class="tall {"" if each.graded else "more"}"><div>{each.title}</div></th>'
+        for each in map(CHECKS.get, ORDER)
     )
     rows, texts = [], []
     for number, (name, report, text) in enumerate(reports):
@@ -132,14 +132,9 @@ def html_of(folder: Path, reports: list[tuple[str, dict, str]], protected: bool)
         rows.append(
             f"<tr><td>{title}</td><td>{score}</td>{cells}<td>{html.escape(remark)}</td></tr>"
         )
-        texts.append(f'<h2 id="w{number}">{html.escape(name)}</h2>')
-        if not report["checks"]:
-            texts.append(f"<pre>{html.escape(text)}</pre>")
-        for each in report["checks"]:
-            if kept := story_of(each):
-                texts.append(f'<h3 id="w{number}-{each["id"]}">{each["id"]}</h3>{kept}')
-        if report["checks"]:
-            texts.append(f"<p>{html.escape(report['reason'] or '')} {totals(report)}</p>")
+        heading = f'<h2 id="w{number}">{html.escape(name)}</h2>'
+        mark = rf'<span id="w{number}-\1"></span>'  # before the line of each check
+        texts.append(f"{heading}<pre>{re.sub(AT_A_CHECK, mark, html.escape(text))}</pre>")
     return "\n".join([
         '<!doctype html><html lang="ru"><meta charset="utf-8">',
         f"<title>{html.escape(folder.name)}</title><style>{STYLE}</style>",
@@ -156,16 +151,6 @@ def cell(number: int, result: dict | None) -> str:
     if result is None:
         return "<td></td>"
     kind = kind_of(result)
-    sign = SIGNS[kind][0]
-    if story_of(result):
-        sign = f'<a href="#w{number}-{result["id"]}">{sign}</a>'
-    return f'<td class="{kind}" title="{html.escape(result["note"])}">{sign}</td>'
-
-
-def story_of(result: dict) -> str:
-    """Return what happened in a check as HTML, or ""."""
-    if not result["story"] and not result["note"]:
-        return ""
-    page = Page(to_screen=False)
-    page.check({**result, "waits_for": None})
-    return f"<pre>{html.escape(chr(10).join(page.text))}</pre>"
+    place = f"w{number}" if result["waits_for"] else f"w{number}-{result['id']}"
+    link = f'<a href="#{place}">{SIGNS[kind][0]}</a>'
+    return f'<td class="{kind}" title="{html.escape(result["note"])}">{link}</td>'

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.check.system import LINUX, end_descendants, family, memory, processes
+from tools.check.system import LINUX, family, memory, processes
 
 STEPS = Path(os.path.abspath(__file__)).parents[2]  # or the file that --pack has written
 PYTHON = [sys.executable, "-P"]  # no module out of the current folder: it may be a submission
@@ -261,32 +261,22 @@ def small_buffers() -> bool:
 # Bounds
 
 
-def end_strays() -> None:
-    """End what has double-forked away from a conversation that is over."""
-    if inside():
-        end_descendants(everybody=True)
-
-
 def watch(stop: Callable[[str], None], deadline: float) -> None:
     """Start a thread that calls `stop` with a word when a bound is passed."""
 
     def look() -> None:
-        try:
-            keep_looking()
-        except OSError:  # a program has bounded how many files this process can open
-            stop("broken")
-
-    def keep_looking() -> None:
-        started = time.monotonic()
-        while True:
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
             time.sleep(0.1)
-            if time.monotonic() - started > deadline:
-                stop("time")
-            if LINUX:
+            try:
                 mine = processes() if inside() else family(os.getpid())
-                if len(mine) > MOST_PROCESSES:
-                    stop("processes")
-                if memory(mine) > MOST_MEMORY_OF_ALL:
-                    stop("memory")
+                taken = memory(mine)
+            except OSError:  # a program has bounded how many files this process can open
+                stop("broken")
+            if len(mine) > MOST_PROCESSES:
+                stop("processes")
+            if taken > MOST_MEMORY_OF_ALL:
+                stop("memory")
+        stop("time")
 
     threading.Thread(target=look, daemon=True).start()

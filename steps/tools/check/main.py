@@ -5,16 +5,12 @@ Run:       python3 steps check [FOLDER] [--server CMD] [--client CMD] [--only ID
            python3 steps check --pack FILE: one file that runs without the repository
 Status:    0 if all graded checks pass, 1 if some fail, 2 if it could not be run
 
-The JSON of --json, one object:
-    version      2
-    folder, server, client      what was run; commands are lists of words
+The JSON of --json: version (2), folder, server, client (lists of words), seconds, and
     status       the exit status
     reason       null, or why it could not be run (to the end); reason_id: the same as a word
     last_lines   the last lines of the program that ended, if one did
     score, of    graded checks that passed, and all that count; null if it could not be run
-    seconds      how long it took
-    checks       a list; each has
-        id, title, graded, seconds
+    checks       a list; each has id, title, graded, seconds, and
         status       "pass", "fail" or "not_run"
         verdict      a word that tells verdicts of one check apart: "late", "not_who", ...
         note         a remark in words; waits_for: the check that has to pass first, or null
@@ -44,9 +40,9 @@ def parser() -> argparse.ArgumentParser:
     about = "Проверяет любой чат по тому, что видят люди на экранах."
     parser = language.Parser(" ".join(program()[1:]), about, choice=False)
     parser.add_argument("folder", nargs="?", metavar="ПАПКА", help="в ней сервер и клиент")
-    example = 'команда: "python3 my_{0}.py"; вместо имени участника {{name}}'
+    example = 'команда: "python3 my_client.py"; вместо имени участника {name}'
     parser.add_argument("--server", metavar="КОМАНДА", help='команда: "python3 my_server.py"')
-    parser.add_argument("--client", metavar="КОМАНДА", help=example.format("client"))
+    parser.add_argument("--client", metavar="КОМАНДА", help=example)
     parser.add_argument("--only", metavar="ID", help="одна проверка и то, от чего она зависит")
     parser.add_argument("--json", metavar="ФАЙЛ", help="записать туда результат; - значит экран")
     parser.add_argument("--class", dest="class_", metavar="ПАПКА", help="в ней папки с работами")
@@ -86,11 +82,9 @@ def pack(target: Path) -> int:
             shutil.copy(guard.STEPS, target)
         else:
             with tempfile.TemporaryDirectory() as place:
-                parts = [
-                    guard.STEPS / "tools" / f"{name}.py"
-                    for name in ("__init__", "entry", "language")
-                ]
-                parts += (guard.STEPS / "tools" / "check").glob("*.py")
+                tools = guard.STEPS / "tools"
+                parts = [tools / "__init__.py", tools / "entry.py", tools / "language.py"]
+                parts += (tools / "check").glob("*.py")
                 pointers = [check.pointer(key) for check in CHECKS.values() for key in check.causes]
                 parts += {guard.STEPS / file for file, _ in pointers}
                 for part in parts:
@@ -126,9 +120,7 @@ def one(folder: Path, options: argparse.Namespace) -> int:
 
 def again(options: argparse.Namespace) -> str:
     """Return the command that checks the same pair again."""
-    words = program()
-    if options.folder is not None:
-        words.append(options.folder)
+    words = program() + ([] if options.folder is None else [options.folder])
     for name in "server", "client":
         if value := getattr(options, name):
             words += [f"--{name}", value]

@@ -34,9 +34,8 @@ class Page:
 
     def __init__(self, to_screen: bool = True, only: str | None = None) -> None:
         self.to_screen, self.only, self.text = to_screen, only, []
-        self.terminal = to_screen and sys.stdout.isatty()
         dumb = os.environ.get("TERM") == "dumb"
-        self.live = self.terminal and not dumb  # a line can be written over
+        self.live = to_screen and sys.stdout.isatty() and not dumb  # lines can be written over
         self.coloured = self.live and not os.environ.get("NO_COLOR")
         if to_screen:
             sys.stdout.reconfigure(encoding="utf-8", errors="replace")
@@ -148,8 +147,7 @@ class Page:
             self.line(f"  {self.paint(sign, style)} {each['id']:<10}{verdict:<14}{more}")
         self.line(totals(report))
         if first := first_to_mend(checks):
-            title = next(each["title"] for each in checks if each["id"] == first)
-            self.line(self.paint(f"Сначала исправьте «{first}»: {title}.", BOLD))
+            self.line(self.paint(f"Сначала исправьте «{first}»: {CHECKS[first].title}.", BOLD))
         elif self.only:
             self.line(
                 f"Проверено только «{self.only}» и то, без чего эта проверка невозможна. Дальше "

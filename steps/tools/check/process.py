@@ -51,29 +51,21 @@ class Process:
         self.closed = False
         self.uncooked = False  # whether the checker has turned line editing off
         self.output, self.dropped = bytearray(), 0
-        self.total, self.last = 0, time.monotonic()
+        self.position, self.last = 0, time.monotonic()  # where the output ends now, since when
         environment = guard.environment(terminal, place / "tmp")
         options = {"cwd": folder, "env": environment, "close_fds": True}
         if os.name == "posix":
             options |= {"start_new_session": True, "preexec_fn": lambda: guard.before_start(place)}
-        if terminal:
-            self.keyboard, screen = pty.openpty()
-            fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
-            try:
-                self.process = subprocess.Popen(
-                    command, stdin=screen, stdout=screen, stderr=screen, **options
-                )
-            except BaseException:
-                os.close(self.keyboard)
-                raise
-            finally:
-                os.close(screen)
-        else:
-            pipe = subprocess.PIPE
-            self.process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0, **options
-            )
-            self.keyboard = self.process.stdin.fileno()
+        options |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+        with contextlib.ExitStack() as stack:
+            if terminal:
+                self.keyboard, screen = pty.openpty()
+                stack.callback(os.close, screen)
+                fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
+                options |= {"stdin": screen, "stdout": screen}
+            self.process = subprocess.Popen(command, stderr=subprocess.STDOUT, **options)
+            if not terminal:
+                self.keyboard = self.process.stdin.fileno()
         if os.name == "posix":
             os.set_blocking(self.keyboard, False)
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -85,7 +77,7 @@ class Process:
         while data := self._next():
             with changed:
                 self.output += data
-                self.total += len(data)
+                self.position += len(data)
                 self.last = time.monotonic()
                 if len(self.output) > 2 * KEPT:
                     self.dropped += len(self.output) - KEPT
@@ -111,10 +103,6 @@ class Process:
             except OSError:  # nobody has the terminal open any more
                 return b""
         return b""
-
-    def position(self) -> int:
-        """Return where its output ends now."""
-        return self.total
 
     def raw(self, since: int = 0, until: int | None = None) -> str:
         """Return what it has written from one position to another, as it came."""
@@ -157,21 +145,18 @@ class Process:
 
     def canonical(self, on: bool) -> None:
         """Let the terminal edit lines, or not: edited lines end after 4,095 bytes."""
-        if not self.terminal:
-            return
         with contextlib.suppress(OSError, termios.error):
             settings = termios.tcgetattr(self.keyboard)
-            if on == bool(settings[3] & termios.ICANON):
-                return
-            settings[3] ^= termios.ICANON
-            termios.tcsetattr(self.keyboard, termios.TCSANOW, settings)
-            self.uncooked = not on
+            if on != bool(settings[3] & termios.ICANON):
+                settings[3] ^= termios.ICANON
+                termios.tcsetattr(self.keyboard, termios.TCSANOW, settings)
+                self.uncooked = not on
 
     def types(self, text: str, seconds: float = 5.0) -> bool:
         """Type text and Enter; several lines are pasted at once."""
         enter = "\r" if self.terminal else "\n"
         data = (text.replace("\n", enter) + enter).encode()
-        if len(data) > 1000:
+        if self.terminal and len(data) > 1000:
             self.canonical(False)
         return self._write(data, seconds)
 

@@ -7,6 +7,7 @@ program clears the screen or moves the cursor up.
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 TOKEN = re.compile(
@@ -75,12 +76,9 @@ def draw(raw: str) -> list[str]:
         elif control == "\t":
             column += 8 - column % 8
         elif letter:
-            first = re.match(r"\d*", numbers).group()
-            count = int(first[:4]) if first else 0
-            if letter == "K":
+            count = int("0" + re.match(r"\d{,4}", numbers)[0])
+            if letter == "K" or (letter == "J" and count == 0):
                 row = {0: row[:column], 1: " " * column + row[column:], 2: ""}.get(count, row)
-            elif letter == "J" and count == 0:
-                row = row[:column]
             elif letter in "JHfABEFd":  # the cursor goes elsewhere: what stood there was seen
                 if row.strip():
                     lines.append(row)
@@ -149,8 +147,7 @@ def own_error(traceback: str, folder: str) -> dict[str, str]:
     """Return the error of a traceback and the last place in `folder` that led to it, or {}."""
     lines = traceback.split("\n")
     for number in range(len(lines) - 2, -1, -1):
-        frame = FRAME.match(lines[number])
-        if frame and frame[1].startswith(folder):
+        if (frame := FRAME.match(lines[number])) and frame[1].startswith(folder):
             place = {"file": os.path.relpath(frame[1], folder), "line": frame[2]}
             return {"error": lines[-1].strip(), "code": lines[number + 1].strip(), **place}
     return {}
@@ -165,9 +162,8 @@ def told_error(raw: str) -> str:
 
 def repeated_error(raw: str) -> tuple[str, int]:
     """Return the line on an error that stands most often on a screen, and how often."""
-    lines = sorted(line.strip() for line in draw(raw) if AN_ERROR.search(line))
-    counts = [(sum(1 for _ in same), line) for line, same in itertools.groupby(lines)]
-    count, line = max(counts, default=(0, ""))
+    lines = Counter(line.strip() for line in draw(raw) if AN_ERROR.search(line))
+    [(line, count)] = lines.most_common(1) or [("", 0)]
     return line[:150], count
 
 
@@ -211,10 +207,8 @@ def missed_question(lines: list[str]) -> str:
     A client that prints from two threads may put its own greeting below the server's question.
     """
     filled = [line.strip() for line in lines if line.strip()]
-    for line in filled[-4:-1]:
-        if re.search(r"[:?]$", line) and question([line]) == "name":
-            return "name"
-    return ""
+    asked = [line for line in filled[-4:-1] if line.endswith((":", "?"))]
+    return "name" if any(question([line]) == "name" for line in asked) else ""
 
 
 # Authors and news
@@ -231,12 +225,9 @@ def mark(lines: list[str], text: str) -> str | None:
     It is the rest of the line, or, where that says nothing, the line above.
     """
     for number, line in enumerate(lines):
-        if text not in line:
-            continue
-        rest = bare(line.replace(text, " ", 1))
-        if rest or number == 0:
-            return rest
-        return bare(lines[number - 1])
+        if text in line:
+            above = lines[number - 1] if number else ""
+            return bare(line.replace(text, " ", 1)) or bare(above)
     return None
 
 
@@ -265,11 +256,9 @@ def news(lines: list[str], prompt: str = "") -> list[str]:
     """Return the lines that tell something: not empty, no repeated prompt."""
     told = []
     for line in lines:
-        stripped = line.strip()
+        stripped = line.strip().removeprefix(prompt.strip()).strip()
         if stripped.startswith(("Traceback (most recent", "Exception in thread")):
             break  # of the client's own: not what the chat tells
-        if prompt.strip() and stripped.startswith(prompt.strip()):
-            stripped = stripped[len(prompt.strip()) :].strip()
         if stripped and not BARE.match(stripped):
             told.append(stripped)
     return told
@@ -297,12 +286,9 @@ def letters_whole(text: str, start: str, letters: str, end: str) -> bool:
 def letters_that_came(raw: str, alphabet: str) -> int:
     """Return how many letters of the alphabet came in its order: words of an error do not count."""
     order = alphabet * 2
-    runs = re.findall(f"[{alphabet[0]}-{alphabet[-1]}]+", raw)
-    total = 0
-    for run in runs:
-        begin = 0
-        for end in range(1, len(run) + 1):
-            if end == len(run) or run[end - 1 : end + 1] not in order:
-                total += end - begin if end - begin >= 5 else 0
-                begin = end
+    total = begin = 0
+    for end in range(1, len(raw) + 1):
+        if end == len(raw) or raw[end - 1 : end + 1] not in order:
+            total += end - begin if end - begin >= 5 else 0
+            begin = end
     return total

@@ -5,6 +5,7 @@ Only Linux tells it, in /proc. Elsewhere the checks that need it are not made.
 
 import contextlib
 import ctypes
+import ipaddress
 import os
 import platform
 import signal
@@ -39,21 +40,23 @@ def processes() -> dict[int, tuple[int, int]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(*GONE):
-                fields = state_of(folder)
+                fields = fields_of(folder / "stat")
                 found[int(folder.name)] = int(fields[1]), int(fields[3])
     return found
 
 
-def state_of(folder: Path) -> list[str]:
-    """Return the fields of a process or a thread after its name: its state, its parent, ..."""
-    return (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+def fields_of(file: Path) -> list[str]:
+    """Return the fields of a file in /proc; of "stat" those after the name: state, parent, ..."""
+    return file.read_text("utf-8", "replace").rpartition(")")[2].split()
 
 
-def threads(pids: Iterable[int]) -> Iterable[Path]:
-    """Yield the folders in /proc of all threads of these processes (elsewhere: none)."""
+def of_threads(pids: Iterable[int], name: str) -> Iterable[list[str]]:
+    """Yield the fields of such a file in /proc of each thread of these (elsewhere: nothing)."""
     for pid in pids if LINUX else ():
         with contextlib.suppress(*GONE):
-            yield from Path(f"/proc/{pid}/task").iterdir()
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(*GONE):
+                    yield fields_of(thread / name)
 
 
 def family(leader: int) -> list[int]:
@@ -72,13 +75,8 @@ def family(leader: int) -> list[int]:
 
 def processor_time(pids: list[int]) -> float | None:
     """Return the seconds in which these processes ran or wanted to (Linux)."""
-    if LINUX:
-        total = 0
-        for thread in threads(pids):
-            with contextlib.suppress(*GONE):
-                total += sum(map(int, (thread / "schedstat").read_text().split()[:2]))
-        return total / 1e9
-    return None
+    times = of_threads(pids, "schedstat")
+    return sum(int(each) for fields in times for each in fields[:2]) / 1e9 if LINUX else None
 
 
 def memory(pids: Iterable[int]) -> int:
@@ -86,31 +84,24 @@ def memory(pids: Iterable[int]) -> int:
     pages = 0
     for pid in pids:
         with contextlib.suppress(*GONE):
-            fields = Path(f"/proc/{pid}/statm").read_text().split()
+            fields = fields_of(Path(f"/proc/{pid}/statm"))
             pages += int(fields[1]) - int(fields[2])
     return pages * 4096
 
 
 def waiting_for_locks(pids: list[int]) -> int:
     """Return how many threads of these processes wait for a lock: now, and a moment later."""
-    least = None
+    counts = []
     for _ in range(3):
-        count = 0
-        for thread in threads(pids):
-            with contextlib.suppress(*GONE):
-                count += (thread / "syscall").read_text().partition(" ")[0] == (FUTEX or None)
-        least = count if least is None else min(least, count)
+        counts.append(sum(fields[:1] == [FUTEX] for fields in of_threads(pids, "syscall")))
         time.sleep(0.02)
-    return least
+    return min(counts)
 
 
 def is_held(pid: int) -> bool:
     """Return whether all threads of a process have stopped after SIGSTOP (elsewhere: unknown)."""
-    states = []
-    for thread in threads([pid]):
-        with contextlib.suppress(*GONE):
-            states.append(state_of(thread)[0])
-    return bool(states) and set(states) <= {"T", "t"}
+    states = {fields[0] for fields in of_threads([pid], "stat")}
+    return bool(states) and states <= {"T", "t"}
 
 
 # Sockets
@@ -150,20 +141,18 @@ def sockets(pids: list[int]) -> list[Socket]:
 
 def closed_here(pid: int, port: int) -> set[int]:
     """Return the other ports of the connections that the one who listens closed first (Linux)."""
-    rows = [fields for name in ("tcp", "tcp6") for fields in table(pid, name)]
-    here = [fields for fields in rows if port_of(fields[1]) == port and fields[3] in CLOSED_HERE]
-    return {port_of(fields[2]) for fields in here}
+    rows = [*table(pid, "tcp"), *table(pid, "tcp6")]
+    here = [row for row in rows if port_of(row[1]) == port and row[3] in CLOSED_HERE]
+    return {port_of(row[2]) for row in here}
 
 
 def address_of(hexadecimal: str) -> str:
     """Return an own address out of /proc/net/tcp as text; any address is the loopback's."""
     data = bytes.fromhex(hexadecimal)
     swapped = b"".join(data[n : n + 4][::-1] for n in range(0, len(data), 4))
-    if len(swapped) == 16 and swapped[:12] == bytes(10) + b"\xff\xff":
-        swapped = swapped[12:]
-    if not any(swapped):
-        return "127.0.0.1"
-    return socket.inet_ntop(socket.AF_INET if len(swapped) == 4 else socket.AF_INET6, swapped)
+    address = ipaddress.ip_address(swapped)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return "127.0.0.1" if address.is_unspecified else str(address)
 
 
 def free_port() -> int:

@@ -7,17 +7,8 @@ import threading
 import time
 
 from tools.check import guard, system
-from tools.check.conversation import ClientEnded, ServerEnded, cannot_drive, last_lines
-from tools.check.examiner import (
-    HEARS,
-    NO_SIGNALS,
-    POOL,
-    UNSTEADY,
-    Examiner,
-    Failure,
-    NotChecked,
-    check,
-)  # fmt: skip
+from tools.check.conversation import HEARS, ClientEnded, ServerEnded, cannot_drive, last_lines
+from tools.check.examiner import HELD_UP, NO_SIGNALS, Examiner, Failure, NotChecked, check
 from tools.check.find import CannotDrive
 from tools.check.process import wait_for
 from tools.check.reading import letters_that_came, letters_whole, mark, names, refused
@@ -46,16 +37,16 @@ COMMAND = re.compile(r"\bjoin\b|\broom\b|channel|command|комнат|канал
 @check(
     "сервер запускается и принимает подключения",
     "Сервер должен принимать подключения по TCP.",
-    {
-        "deaf": "Сервер работает, но за 8 секунд не начал слушать порт TCP: возможно, нет вызова "
-        "listen, программа ждёт ввода или вид сокета другой (нужны AF_INET и SOCK_STREAM).",
-        "floods": "Сервер без конца пишет в файл: цикл повторяется без ожидания. Так бывает, когда "
-        "нет вызова listen: accept сразу вызывает исключение, а цикл продолжается. Проверка "
-        "остановила запись, когда файл вырос до {size} МБ.",
-        "udp": "Сервер открыл сокет UDP (SOCK_DGRAM). Для TCP нужен SOCK_STREAM, а затем listen и "
-        "accept.",
-    },
+    """
+    deaf: Сервер работает, но за 8 секунд не начал слушать порт TCP: возможно, нет вызова listen,
+        программа ждёт ввода или вид сокета другой (нужны AF_INET и SOCK_STREAM).
+    floods: Сервер без конца пишет в файл: цикл повторяется без ожидания. Так бывает, когда нет
+        вызова listen: accept сразу вызывает исключение, а цикл продолжается. Проверка остановила
+        запись, когда файл вырос до {size} МБ.
+    udp: Сервер открыл сокет UDP (SOCK_DGRAM). Для TCP нужен SOCK_STREAM, а затем listen и accept.
+    """,
     STEP1,
+    waits_for="",
     explain=False,
     remarks={"enter": "сервер молча ждал, пока в его окне нажмут Enter: выведите приглашение"},
 )
@@ -82,15 +73,15 @@ def start(ex: Examiner) -> str | None:
 @check(
     "двое видят сообщения друг друга",
     HEARD,
-    {
-        "silence": "Сервер не пересылает сообщения этому участнику, или клиент не читает сокет, "
-        "пока ждёт ввода: для чтения нужен отдельный поток выполнения.",
-        "after_enter": "Сообщение появляется на экране {reader} только после того, как {reader} "
-        "нажимает Enter: пока клиент ждёт ввода (input), он не читает сокет. Вызывайте recv в "
-        "отдельном потоке выполнения.",
-        "server_ended": "Сервер завершился, когда подключились клиенты: исключение, которое он не "
-        "перехватил, показано выше.",
-    },
+    """
+    silence: Сервер не пересылает сообщения этому участнику, или клиент не читает сокет, пока ждёт
+        ввода: для чтения нужен отдельный поток выполнения.
+    after_enter: Сообщение появляется на экране {reader} только после того, как {reader} нажимает
+        Enter: пока клиент ждёт ввода (input), он не читает сокет. Вызывайте recv в отдельном
+        потоке выполнения.
+    server_ended: Сервер завершился, когда подключились клиенты: исключение, которое он не
+        перехватил, показано выше.
+    """,
     STEP2,
     {"server_ended": ONE_ERROR},
     waits_for="start",
@@ -154,40 +145,32 @@ def why_nobody_hears(ex: Examiner, failure: Failure) -> Exception:
 @check(
     "видно, кто написал сообщение",
     "На экране {reader} рядом с {text} должно стоять имя автора, {speaker}.",
-    {
-        "none": "Сервер пересылает байты как есть и не добавляет к ним имя того, от кого они "
-        "пришли.",
-        "other": "Имя спрашивают, но до экрана других оно не доходит: клиент его не отправляет или "
-        "сервер не хранит его вместе с соединением.",
-        "reader": (
-            "Рядом с сообщением стоит имя читателя. Возможно, цикл рассылки подставляет имя "
-            "получателя (for conn, name in clients) вместо имени отправителя, или клиент ставит "
-            "перед чужим сообщением своё имя, или имя хранится в одной общей переменной, которую "
-            "изменил следующий участник.",
-            "На экране {reader} рядом с {text} должно стоять имя автора, {speaker}, а не "
-            "читателя, {reader}.",
-        ),
-        "same": (
-            "Пометка одна для всех авторов: сервер не добавляет к сообщению имя отправителя.",
-            "На экранах ann и bob должно быть видно, кто написал: сейчас у всех одна пометка "
-            "«{mark}».",
-        ),
-    },
+    """
+    none: Сервер пересылает байты как есть и не добавляет к ним имя того, от кого они пришли.
+    other: Имя спрашивают, но до экрана других оно не доходит: клиент его не отправляет или сервер
+        не хранит его вместе с соединением.
+    reader: Рядом с сообщением стоит имя читателя. Возможно, цикл рассылки подставляет имя
+        получателя (for conn, name in clients) вместо имени отправителя, или клиент ставит перед
+        чужим сообщением своё имя, или имя хранится в одной общей переменной, которую изменил
+        следующий участник.
+        => На экране {reader} рядом с {text} должно стоять имя автора, {speaker}, а не читателя,
+        {reader}.
+    same: Пометка одна для всех авторов: сервер не добавляет к сообщению имя отправителя.
+        => На экранах ann и bob должно быть видно, кто написал: сейчас у всех одна пометка
+        «{mark}».
+    """,
     AUTHOR,
-    waits_for="talk",
     explain=False,
     remarks={"by_address": "имён нет, авторов различает адрес или номер"},
 )
 def author(ex: Examiner) -> str | None:
     """A message stands under the name of its author: not under nobody's, nor the reader's."""
-    now = ex.talk("ann", "bob")
+    ex.talk("ann", "bob")
     found = {}
     for speaker, reader in ("ann", "bob"), ("bob", "ann"):
-        text, before = ex.say(speaker)
-        screen = (reader, before[reader])
-        if now.hear([reader], text, before, HEARS):
-            raise NotChecked(*UNSTEADY)
-        found[speaker] = ex.mark_of(reader, text, before[reader]) or ""
+        text, since = ex.steady(speaker, reader)
+        screen = (reader, since)
+        found[speaker] = ex.mark_of(reader, text, since) or ""
         values = {"speaker": speaker, "reader": reader, "text": text}
         if names(found[speaker], speaker):
             ex.learn_mark(speaker, found[speaker])
@@ -206,55 +189,37 @@ def author(ex: Examiner) -> str | None:
 @check(
     "третий участник пишет и читает",
     HEARD,
-    {
-        "refused": (
-            "Сервер закрыл третье соединение или больше не вызывает accept: чат на двоих.",
-            "Третий клиент должен подключиться и остаться в чате.",
-        ),
-        "unheard": "Сервер не читает третье соединение: accept вызывается не в цикле, или на "
-        "каждого участника нет своего потока выполнения.",
-        "deaf": "Сервер пересылает сообщение не всем: третьего участника нет в списке для "
-        "рассылки.",
-        "pool": POOL,
-        "locked": "Остальные ждут блокировки, которую никто не освобождает: под блокировкой не "
-        "вызывайте recv и не захватывайте её второй раз.",
-    },
+    """
+    refused: Сервер закрыл третье соединение или больше не вызывает accept: чат на двоих.
+        => Третий клиент должен подключиться и остаться в чате.
+    unheard: Сервер не читает третье соединение: accept вызывается не в цикле, или на каждого
+        участника нет своего потока выполнения.
+    deaf: Сервер пересылает сообщение не всем: третьего участника нет в списке для рассылки.
+    """
+    + HELD_UP,
     NOBODY_WAITS,
-    waits_for="talk",
 )
 def third(ex: Examiner) -> None:
     """A third person hears and is heard."""
-    now = ex.talk("ann", "bob")
+    ex.talk("ann", "bob")
     try:
-        ex.join("carl")
-    except ClientEnded:
-        raise Failure("refused", ("carl", 0)) from None
-    now.calm()
-    for attempt in range(2):
-        try:
-            ex.must_hear("unheard", "carl", "ann", "bob")
-            ex.must_hear("deaf", "ann", "carl", "bob")
-            return
-        except Failure as failure:
-            if attempt:
-                raise ex.held_up(failure) from None
+        ex.newcomer_talks("refused", "unheard", "deaf", others=("ann", "bob"))
+    except Failure as failure:
+        raise ex.held_up(failure) from None
 
 
 @check(
     "пустая строка никому не мешает",
     HEARD,
-    {
-        "mute": "После пустой строки сообщения не доходят. Пустое сообщение сервер принимает за "
-        'конец данных или разбирает так, как будто текст есть. Конец данных — это b"" от recv, а '
-        "не пустая строка после strip.",
-        "ended": (
-            "Пустое сообщение сервер принимает за конец данных и закрывает соединение, или клиент "
-            'её не ждёт. Конец данных — это b"" от recv, а не пустая строка после strip.',
-            "Клиент bob должен остаться в чате: bob только нажал Enter.",
-        ),
-    },
+    """
+    mute: После пустой строки сообщения не доходят. Пустое сообщение сервер принимает за конец
+        данных или разбирает так, как будто текст есть. Конец данных — это b"" от recv, а не пустая
+        строка после strip.
+    ended: Пустое сообщение сервер принимает за конец данных и закрывает соединение, или клиент её
+        не ждёт. Конец данных — это b"" от recv, а не пустая строка после strip.
+        => Клиент bob должен остаться в чате: bob только нажал Enter.
+    """,
     SAME,
-    waits_for="talk",
     remarks={"leaves": "пустая строка завершает клиент"},
 )
 def empty(ex: Examiner) -> str | None:
@@ -262,7 +227,7 @@ def empty(ex: Examiner) -> str | None:
     now = ex.talk("ann", "bob", fresh="third" in ex.lost)
     bob = now.people["bob"].program
     ports = {each.port for each in system.sockets(bob.family()) if each.state == "connected"}
-    since = bob.position()
+    since = bob.position
     ex.note("bob нажимает Enter, ничего не набрав")
     bob.types("")
     if bob.ends(0.7):
@@ -278,19 +243,16 @@ def empty(ex: Examiner) -> str | None:
 @check(
     "одно и то же можно написать дважды",
     "На экране {reader} строка {text} от {speaker} должна появиться и во второй раз.",
-    {
-        "dropped": "Второе такое же сообщение не пришло: где-то новое сообщение сравнивают с "
-        "прежним и повтор отбрасывают. Люди пишут «да» и дважды."
-    },
+    """
+    dropped: Второе такое же сообщение не пришло: где-то новое сообщение сравнивают с прежним и
+        повтор отбрасывают. Люди пишут «да» и дважды.
+    """,
     SAME,
-    waits_for="talk",
 )
 def twice(ex: Examiner) -> None:
     """The same line typed twice arrives twice."""
     now = ex.talk("ann", "bob", fresh="third" in ex.lost)
-    text, before = ex.say("ann")
-    if now.hear(["bob"], text, before, HEARS):
-        raise NotChecked(*UNSTEADY)
+    text, _ = ex.steady("ann", "bob")
     now.calm()
     ex.must_hear("dropped", "ann", "bob", text=text)
 
@@ -298,7 +260,9 @@ def twice(ex: Examiner) -> None:
 @check(
     "занятое имя не выдаётся второй раз",
     "Второму участнику с именем ann чат должен отказать или дать другое имя.",
-    {"same": "Сервер не сравнивает новое имя с именами тех, кто уже в чате."},
+    """
+    same: Сервер не сравнивает новое имя с именами тех, кто уже в чате.
+    """,
     SAME,
     waits_for="third",
     graded=False,
@@ -319,7 +283,7 @@ def name(ex: Examiner) -> str | None:
     if second.asked > usual or refused(told) or now.is_connected(second) is False:
         return None
     text, before = ex.say("ann (2)")
-    if now.hear(["bob"], text, before, HEARS):
+    if now.hear(["bob"], text, before):
         if not second.program.alive() or refused(second.program.lines()):
             return None
         raise NotChecked("second_mute", "вторую ann не слышно, причина неизвестна")
@@ -336,17 +300,16 @@ def name(ex: Examiner) -> str | None:
 @check(
     "десять строк сразу остаются десятью",
     "На экране bob должно появиться десять отдельных сообщений, каждое {as_whom}.",
-    {
-        "glued": "TCP передаёт поток байтов, а не сообщения: один вызов recv вернул сразу "
-        "несколько сообщений. Нужна граница сообщения (перевод строки или длина перед текстом) и "
-        "буфер, из которого берут только целые сообщения.",
-        "lost": "Часть сообщений потерялась, нет {text}: несколько сообщений пришли одним recv, и "
-        "{who} их не разделил. Нужна граница сообщения.",
-        "no_author": "У {text} нет автора: несколько сообщений одним recv получил {who} и не "
-        "разделил их. Нужна граница сообщения.",
-    },
+    """
+    glued: TCP передаёт поток байтов, а не сообщения: один вызов recv вернул сразу несколько
+        сообщений. Нужна граница сообщения (перевод строки или длина перед текстом) и буфер, из
+        которого берут только целые сообщения.
+    lost: Часть сообщений потерялась, нет {text}: несколько сообщений пришли одним recv, и {who} их
+        не разделил. Нужна граница сообщения.
+    no_author: У {text} нет автора: несколько сообщений одним recv получил {who} и не разделил их.
+        Нужна граница сообщения.
+    """,
     FRAMES,
-    waits_for="talk",
     graded=False,
     explain=False,
     remarks=CREDIT,
@@ -357,11 +320,10 @@ def lines(ex: Examiner) -> str:
         raise NotChecked(*NO_SIGNALS)
     now = ex.talk("ann", "bob", fresh=True)
     ann, bob = (now.people[name].program for name in ("ann", "bob"))
-    for who, held in ("сервер", now.server), ("клиент", bob):
+    for who, held in ("сервер", now.server), ("клиент bob", bob):
         texts = [ex.text() for _ in range(10)]
-        since = bob.position()
-        whom = who if held is now.server else "клиент bob"
-        ex.note("{} на мгновение приостановлен (SIGSTOP), чтобы строки пришли к нему вместе", whom)
+        since = bob.position
+        ex.note("{} на мгновение приостановлен (SIGSTOP), чтобы строки пришли к нему вместе", who)
         held.signal(signal.SIGSTOP)
         ex.note("ann вставляет сразу десять строк: от {} до {}", texts[0], texts[-1])
         if held is now.server:
@@ -397,19 +359,18 @@ def ten_messages(ex: Examiner, who: str, texts: list[str], since: int) -> None:
 @check(
     "3000 русских букв приходят целыми",
     "На экране bob должны появиться все 3000 букв подряд, одним сообщением.",
-    {
-        "garbled": "Русская буква занимает два байта, и recv вернул их в разных частях, а каждая "
-        "часть декодируется отдельно. Сначала соберите сообщение целиком, затем вызовите decode.",
-        "ascii": "Ни одна буква не пришла: в кодировке ascii русских букв нет, encode('ascii') и "
-        "decode('ascii') вызывают исключение. Укажите 'utf-8' в сервере и в клиенте.",
-        "lost": "Пришло {came} букв из 3000. recv вернул часть сообщения. Либо остаток отброшен, "
-        "либо разбор этой части (decode, json.loads) вызвал исключение. Сначала соберите сообщение "
-        "целиком.",
-        "pieces": "Длинное сообщение recv возвращает частями, и каждая часть пересылается или "
-        "показывается как отдельное сообщение. Нужна граница сообщения.",
-    },
+    """
+    garbled: Русская буква занимает два байта, и recv вернул их в разных частях, а каждая часть
+        декодируется отдельно. Сначала соберите сообщение целиком, затем вызовите decode.
+    ascii: Ни одна буква не пришла: в кодировке ascii русских букв нет, encode('ascii') и
+        decode('ascii') вызывают исключение. Укажите 'utf-8' в сервере и в клиенте.
+    lost: Пришло {came} букв из 3000. recv вернул часть сообщения. Либо остаток отброшен, либо
+        разбор этой части (decode, json.loads) вызвал исключение. Сначала соберите сообщение
+        целиком.
+    pieces: Длинное сообщение recv возвращает частями, и каждая часть пересылается или показывается
+        как отдельное сообщение. Нужна граница сообщения.
+    """,
     FRAMES,
-    waits_for="talk",
     graded=False,
     explain=False,
     remarks=CREDIT,
@@ -420,7 +381,7 @@ def letters(ex: Examiner) -> str:
     bob = now.people["bob"].program
     for offset in 0, 1:
         begin, end = "x" * offset + ex.text(), ex.text()
-        before = bob.position()
+        before = bob.position
         ex.note("ann набирает строку из 3000 русских букв между двумя словами")
         if not now.people["ann"].program.types(begin + LETTERS + end):
             raise NotChecked("not_taken", "клиент не принял длинную строку")
@@ -443,10 +404,10 @@ def letters(ex: Examiner) -> str:
 @check(
     "зависший получатель никому не мешает",
     "На экране bob должно появиться всё, что вставила ann: зависший клиент carl не должен мешать.",
-    {
-        "all": "Буферы зависшего получателя заполнились, и sendall (send) к нему блокируется, а "
-        "вместе с ним рассылка всем остальным."
-    },
+    """
+    all: Буферы зависшего получателя заполнились, и sendall (send) к нему блокируется, а вместе с
+        ним рассылка всем остальным.
+    """,
     STALLED,
     waits_for="third",
     graded=False,
@@ -457,9 +418,8 @@ def stalled(ex: Examiner) -> str:
     """One client that does not read stops nobody."""
     if os.name != "posix":
         raise NotChecked(*NO_SIGNALS)
-    took = flood_alone(ex, terminal=False)  # a terminal slows much text down
-    if took is None:
-        took = flood_alone(ex, terminal=True)  # and some programs need one
+    # A terminal slows much text down, but some programs need one.
+    took = flood_alone(ex, terminal=False) or flood_alone(ex, terminal=True)
     if took is None:
         raise NotChecked("no_flood", NO_FLOOD)
     carl = ex.now.people["carl"].program
@@ -492,7 +452,7 @@ def flood_alone(ex: Examiner, terminal: bool) -> float | None:
         return None
     ex.talk("ann", "bob", "carl", small=True)
     text, before = ex.say("ann")
-    if now.hear(["bob"], text, before, HEARS):
+    if now.hear(["bob"], text, before):
         return None
     began = time.monotonic()
     if not flood_arrives(ex, 10.0):
@@ -520,6 +480,6 @@ def flood_arrives(ex: Examiner, seconds: float) -> bool:
     for _ in range(2):  # the first one may be glued to the flood
         if taken.is_set():
             text, before = ex.say("ann")
-            if not ex.now.hear(["bob"], text, before, HEARS):
+            if not ex.now.hear(["bob"], text, before):
                 return True
     return False

@@ -22,12 +22,11 @@ from pathlib import Path
 from tools.check import guard, system
 from tools.check.asks import CHECKS, ORDER, needed
 from tools.check.conversation import ClientEnded, ServerEnded
-from tools.check.examiner import GONE, Check, Examiner, Failure, NotChecked
+from tools.check.examiner import Check, Examiner, Failure, NotChecked
 from tools.check.find import CannotDrive, copy, find, moved, words_of
 from tools.check.page import Page
 from tools.check.reading import harmless, visible
 
-VERSION = 2
 MOST_SECONDS = {True: 200, False: 600}  # without namespaces a port may be held for a minute
 FOR_MORE = 120  # seconds after which no check is begun that does not count
 # Verdicts that tell more than an error of the server does:
@@ -49,7 +48,7 @@ def run(
     `hidden` is a folder that it shall not see, if there are namespaces: the others' work.
     """
     began = time.monotonic()
-    report = {"version": VERSION, "folder": harmless(str(folder)), "server": [], "client": []}
+    report = {"version": 2, "folder": harmless(str(folder)), "server": [], "client": []}
     checks, end = {}, ending("lost", "Проверка прервалась без результата.")
     with tempfile.TemporaryDirectory(prefix="chat-check-", ignore_cleanup_errors=True) as place:
         try:
@@ -111,8 +110,7 @@ def events(wrapper: list[str], settings: dict) -> Iterator[dict]:
         errors="replace",
         **guard.apart(),
     )
-    # The process ends by itself before this.
-    timer = threading.Timer(MOST_SECONDS[bool(wrapper)] + 15, inner.kill)
+    timer = threading.Timer(MOST_SECONDS[bool(wrapper)] + 15, inner.kill)  # it ends before this
     timer.start()
     running.add(inner)
     try:
@@ -269,7 +267,8 @@ class Trial:
             result |= {"status": "fail", "verdict": failure.verdict, "costs": True}
             result["story"] = self.story(check, failure)
         except (NotChecked, ServerEnded, ClientEnded) as error:
-            why = error if isinstance(error, NotChecked) else NotChecked(*GONE)
+            gone = NotChecked("server_gone", "сервер или клиент не запустились ещё раз", costs=True)
+            why = error if isinstance(error, NotChecked) else gone
             result |= {"verdict": why.key, "note": why.text, "costs": why.costs}
         except CannotDrive:
             raise
@@ -285,10 +284,7 @@ class Trial:
 
     def story(self, check: Check, failure: Failure) -> dict:
         """Return what happened, in parts."""
-        cause, expected = check.causes[failure.verdict], check.expected
-        if isinstance(cause, tuple):
-            cause, expected = cause
-        cause = cause.format(**failure.values)
+        cause, expected = (text.format(**failure.values) for text in check.causes[failure.verdict])
         if check.explain and failure.reason and failure.verdict not in PRECISE:
             if failure.verdict.endswith("newcomer"):  # first what has become of the accept loop
                 cause = f"{cause} {failure.reason}"
@@ -301,7 +297,7 @@ class Trial:
         file, heading = check.pointer(failure.verdict)
         return {
             "typed": failure.typed,
-            "expected": expected.format(**failure.values),
+            "expected": expected,
             "seen": {who: visible(raw, most, folder) for who, raw in failure.pictures},
             "cause": cause,
             "read": f"steps/{file}, раздел «{heading}»",
